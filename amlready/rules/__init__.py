@@ -1,0 +1,155 @@
+"""Rules: what they are, which there are, and how they run.
+
+A rule is one function. Its name is the rule's name, its annotations are what it reads, its docstring is its manual page
+and, with `Bad::` and `Good::`, its test. The engine gives it subjects and stamps its name on what it yields.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from typing import Protocol
+
+from ..diagnostic import Diagnostic, Level, Problem
+from ..ignore import Ignores, collect, suppress
+from ..project import Deployment, Environment, Project
+
+SUBJECTS = (
+    "Project",
+    "Endpoint",
+    "Deployment",
+    "Model",
+    "Environment",
+    "Conda",
+    "Script",
+    "Request",
+    "Data",
+    "Monitor",
+    "Ignores",
+)
+"""What a rule may ask for, by annotation."""
+
+MODULES = ("spec", "endpoint", "deployment", "collector", "model", "environment", "score", "request")
+"""One module for each file at the root that a caret can point at, and `spec` for what holds for all of them."""
+
+
+class Check(Protocol):
+    """The shape of a rule's function."""
+
+    __name__: str
+    __annotations__: dict[str, object]
+    __code__: object
+
+    def __call__(self, *subjects: object) -> Iterator[Problem]: ...
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A registered rule; `subjects` are the names of the types it reads, in the order of its parameters."""
+
+    name: str
+    level: Level
+    function: Callable[..., Iterator[Problem]]
+    subjects: tuple[str, ...]
+
+    @property
+    def manual(self) -> str:
+        """The whole manual page."""
+        return inspect.cleandoc(self.function.__doc__ or "")
+
+    @property
+    def summary(self) -> str:
+        """The page's first sentence."""
+        return self.manual.partition("\n")[0]
+
+
+_registry: dict[str, Rule] = {}
+
+
+def rule(level: Level) -> Callable[[Callable[..., Iterator[Problem]]], Callable[..., Iterator[Problem]]]:
+    """Register a function as a rule. An unknown annotation or a second rule of the same name fails at import."""
+
+    def register(function: Callable[..., Iterator[Problem]]) -> Callable[..., Iterator[Problem]]:
+        annotations = {key: str(value) for key, value in function.__annotations__.items() if key != "return"}
+        where = f"{function.__module__}.{function.__name__}"
+        unknown = [value for value in annotations.values() if value not in SUBJECTS]
+        assert annotations and not unknown, f"{where}: {unknown or 'no annotations'}; a rule reads {', '.join(SUBJECTS)}"
+        name = function.__name__.replace("_", "-")
+        assert name not in _registry, f"{where}: there is already a rule {name}"
+        _registry[name] = Rule(name, level, function, tuple(annotations.values()))
+        return function
+
+    return register
+
+
+@cache
+def rules() -> dict[str, Rule]:
+    """Every rule by name."""
+    for module in MODULES:
+        importlib.import_module(f".{module}", __name__)
+    return dict(sorted(_registry.items()))
+
+
+def run(project: Project, chosen: Iterable[Rule] | None = None) -> list[Diagnostic]:
+    """What the rules (all, unless some are chosen) find in a project, sorted by place, ignore comments obeyed."""
+    active = list(rules().values() if chosen is None else chosen)
+    contexts = list(_contexts(project))
+    found = {each for one in active if "Ignores" not in one.subjects for each in _apply(one, contexts)}
+    ignores = suppress(collect(project.sources.values()), found, {one.name for one in active}, set(rules()))
+    about = [{"Ignores": [ignores]}]
+    found = ignores.kept | {each for one in active if "Ignores" in one.subjects for each in _apply(one, about)}
+    return sorted(found, key=lambda each: each.order)
+
+
+_Context = dict[str, list[object]]
+
+
+def _apply(one: Rule, contexts: Iterable[_Context]) -> Iterator[Diagnostic]:
+    """Run a rule once for every distinct set of subjects that it asks for and that is there."""
+    seen: set[tuple[int, ...]] = set()
+    for context in contexts:
+        if not all(name in context for name in one.subjects):
+            continue
+        for subjects in product(*(context[name] for name in one.subjects)):
+            key = tuple(map(id, subjects))
+            if key in seen:
+                continue
+            seen.add(key)
+            for problem in one.function(*subjects):
+                yield Diagnostic(one.name, one.level, problem)
+
+
+def _contexts(project: Project) -> Iterator[_Context]:
+    """Subjects that belong together: the project, each deployment with what it refers to, and each spec by itself."""
+    whole: _Context = {"Project": [project]}
+    yield whole
+    for deployment in project.deployments:
+        yield {**whole, **_around(deployment)}
+    for spec in project.specs:
+        context: _Context = {**whole, type(spec).__name__: [spec]}
+        if isinstance(spec, Environment) and spec.conda is not None:
+            context["Conda"] = [spec.conda]
+        yield context
+
+
+def _around(deployment: Deployment) -> _Context:
+    environment = deployment.environment
+    parts: dict[str, object | None] = {
+        "Deployment": deployment,
+        "Endpoint": deployment.endpoint,
+        "Model": deployment.model,
+        "Environment": environment,
+        "Conda": environment.conda if environment else None,
+        "Script": deployment.script,
+    }
+    context: _Context = {name: [value] for name, value in parts.items() if value is not None}
+    if deployment.requests:
+        context["Request"] = list(deployment.requests)
+    return context
+
+
+__all__ = ["MODULES", "SUBJECTS", "Ignores", "Rule", "rule", "rules", "run"]

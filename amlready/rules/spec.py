@@ -1,0 +1,166 @@
+"""Rules about a file as such: can it be read, is it what azure-ai-ml would load, are its ignore comments right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from ..diagnostic import Level, Problem, Related
+from ..ignore import Ignores
+from ..project import Project
+from . import rule, rules
+
+
+def _faults(project: Project, kind: str) -> Iterator[Problem]:
+    return (fault.problem for fault in project.faults if fault.kind == kind)
+
+
+@rule(Level.ERROR)
+def unreadable(project: Project) -> Iterator[Problem]:
+    """The file cannot be read as UTF-8 text.
+
+    azure-ai-ml opens specs as UTF-8 and stops at the first byte that is not (a raw `UnicodeDecodeError`). Devices, files
+    without read permission and files over 4 MiB are not read here either.
+
+    Bad::
+
+        # deployment.yml
+        name: blue
+        endpoint_name: my-endpoint
+        description: caf\\xe9
+
+    Good::
+
+        # deployment.yml
+        name: blue
+        endpoint_name: my-endpoint
+        description: café
+    """
+    yield from _faults(project, "unreadable")
+
+
+@rule(Level.ERROR)
+def yaml(project: Project) -> Iterator[Problem]:
+    """The file is not YAML that azure-ai-ml can load.
+
+    The SDK takes one document a file, in YAML 1.1, with plain tags. It parses with PyYAML's safe loader; so does this
+    check. A placeholder such as `{{NAME}}` that is not in quotes is YAML's own syntax for a mapping inside a mapping.
+
+    Bad::
+
+        # deployment.yml
+        name: blue
+        endpoint_name: {{ENDPOINT_NAME}}
+
+    Good::
+
+        # deployment.yml
+        name: blue
+        endpoint_name: my-endpoint
+    """
+    yield from _faults(project, "yaml")
+
+
+@rule(Level.ERROR)
+def syntax(project: Project) -> Iterator[Problem]:
+    """The scoring script, or a module beside it, is not valid Python.
+
+    `az ml online-deployment create` parses the scoring script and refuses one with a syntax error; with
+    `--skip-script-validation`, and in the modules that it imports, the error appears when the container starts, which then
+    never becomes ready.
+
+    Bad::
+
+        # src/score.py
+        def init()
+            pass
+
+        def run(data):
+            return data
+
+    Good::
+
+        # src/score.py
+        def init():
+            pass
+
+        def run(data):
+            return data
+    """
+    yield from _faults(project, "syntax")
+
+
+@rule(Level.WARNING)
+def unrecognised(project: Project) -> Iterator[Problem]:
+    """A file that was named on the command line is none of the kinds that are checked.
+
+    A spec is told by what is in it: `$schema`, or keys that only one kind has. Below a folder, files that are not
+    recognised are passed over; one that is named itself was meant to be checked, so silence would mislead.
+
+    Bad::
+
+        # model.yml
+        name: scikit-model
+
+    Good::
+
+        # model.yml
+        $schema: https://azuremlschemas.azureedge.net/latest/model.schema.json
+        name: scikit-model
+        version: 1
+        path: model/
+    """
+    yield from _faults(project, "unrecognised")
+
+
+@rule(Level.WARNING)
+def duplicate_key(project: Project) -> Iterator[Problem]:
+    """A key is written twice in one mapping; the last one wins without a word.
+
+    YAML forbids it, but the parser that azure-ai-ml uses takes the last value and drops the others, in nested mappings and
+    collections too.
+
+    Bad::
+
+        # deployment.yml
+        instance_count: 3
+        app_insights_enabled: true
+        instance_count: 1
+
+    Good::
+
+        # deployment.yml
+        instance_count: 3
+        app_insights_enabled: true
+    """
+    for spec in project.specs:
+        for earlier, later in spec.document.duplicates:
+            message = f"{str(later.value)!r} is written twice; this one counts and the earlier one is dropped"
+            yield Problem(later.span, message, (Related(earlier.span, "the earlier one is here"),))
+
+
+@rule(Level.WARNING)
+def ignore(ignores: Ignores) -> Iterator[Problem]:
+    """An ignore comment has no reason, names no rule that exists, or hides nothing.
+
+    The form is `# amlready: ignore[rule] reason`, on the line of the finding or alone on the line above. An ignore that no
+    longer hides anything would silently hide the next fault at that place.
+
+    Bad::
+
+        # deployment.yml
+        instance_count: 3  # amlready: ignore[duplicate-key] set by the pipeline
+
+    Good::
+
+        # deployment.yml
+        instance_count: 3
+    """
+    for each in ignores.incomplete:
+        yield Problem(each.span, "an ignore needs a rule and a reason: # amlready: ignore[rule] reason")
+    for each, name in ignores.unknown:
+        near = get_close_matches(name, rules(), 1)
+        hint = f"; did you mean {near[0]!r}?" if near else "; `amlready explain --all` lists them"
+        yield Problem(each.span, f"there is no rule {name!r}{hint}")
+    for each, name in ignores.unused:
+        yield Problem(each.span, f"this ignore hides nothing: {name!r} finds no fault here; delete it")
