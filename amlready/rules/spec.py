@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from ..diagnostic import Level, Problem, Related
 from ..ignore import Ignores
 from ..project import Project
+from ..suggest import did_you_mean
 from . import rule, rules
 
 
@@ -159,8 +159,7 @@ def ignore(ignores: Ignores) -> Iterator[Problem]:
     for each in ignores.incomplete:
         yield Problem(each.span, "an ignore needs a rule and a reason: # amlready: ignore[rule] reason")
     for each, name in ignores.unknown:
-        near = get_close_matches(name, rules(), 1)
-        hint = f"; did you mean {near[0]!r}?" if near else "; `amlready explain --all` lists them"
+        hint = did_you_mean(name, rules()) or "; `amlready explain` lists them"
         yield Problem(each.span, f"there is no rule {name!r}{hint}")
     for each, name in ignores.unused:
         yield Problem(each.span, f"this ignore hides nothing: {name!r} finds no fault here; delete it")
