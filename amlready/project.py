@@ -19,6 +19,7 @@ from typing import TypeAlias, TypeVar
 from . import document, script
 from .diagnostic import Problem
 from .document import Document, Entry, Mapping, Node, Scalar, Sequence
+from .packages import Packages, packages
 from .script import Script
 from .source import Source, Unreadable, read
 
@@ -84,6 +85,10 @@ class Endpoint(Spec):
 class Conda(Spec):
     """A conda file."""
 
+    @cached_property
+    def packages(self) -> Packages:
+        return packages(self.document)
+
 
 @dataclass(frozen=True, eq=False)
 class Environment(Spec):
@@ -130,7 +135,7 @@ class Request:
 
     source: Source
     value: object = None
-    fault: str | None = None
+    fault: Problem | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,9 +301,15 @@ def repository(path: Path) -> Path | None:
 # --- loading ----------------------------------------------------------------------------------------------------------
 
 
-def load(paths: Iterable[Path]) -> Project:
-    """The specs below folders and in files. A file that is named itself must be a spec; below a folder others are passed."""
-    loader = _Loader()
+Kinds: TypeAlias = dict[Path, type[Spec]]
+
+
+def load(paths: Iterable[Path], kinds: Kinds | None = None) -> Project:
+    """The specs below folders and in files. A file that is named itself must be a spec; below a folder others are passed.
+
+    `kinds` says what files are that do not say it themselves.
+    """
+    loader = _Loader(kinds or {})
     for path in paths:
         if path.is_dir():
             for each in walk(path):
@@ -308,18 +319,11 @@ def load(paths: Iterable[Path]) -> Project:
     return loader.project()
 
 
-def assemble(sources: Iterable[Source], kinds: dict[str, type[Spec]]) -> Project:
-    """A project of texts whose kinds are given by path, for examples that need not say what they are."""
-    loader = _Loader()
-    for source in sources:
-        loader.add_source(source, named=False, kind=kinds.get(str(source.path)))
-    return loader.project()
-
-
 class _Loader:
     """Reads each file once and ties the specs together when all are there."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Kinds) -> None:
+        self.kinds = kinds
         self.sources: dict[Path, Source] = {}
         self.documents: list[tuple[type[Spec], Document]] = []
         self.faults: list[Fault] = []
@@ -352,12 +356,13 @@ class _Loader:
             return
         self.add_source(source, named)
 
-    def add_source(self, source: Source, named: bool, kind: type[Spec] | None = None) -> None:
+    def add_source(self, source: Source, named: bool) -> None:
         if source.path.suffix.lower() not in (".yml", ".yaml"):
             self.sources[source.path] = source
             if named:
                 self.unrecognised(source, "only YAML specs (.yml, .yaml) can be checked by name")
             return
+        kind = self.kinds.get(source.path)
         if not (named or kind or _MAYBE.search(source.text)):
             return
         self.sources[source.path] = source
@@ -497,10 +502,18 @@ class _Loader:
             source = self.read(path)
             if source is None:
                 continue
-            try:
-                yield Request(source, json.loads(source.text))
-            except (ValueError, RecursionError) as error:
-                yield Request(source, fault=str(error))
+            yield request(source)
+
+
+def request(source: Source) -> Request:
+    """A sample request from its text."""
+    try:
+        return Request(source, json.loads(source.text))
+    except json.JSONDecodeError as error:
+        at = min(error.pos, len(source.text))
+        return Request(source, fault=Problem(source.span(at, at + 1), f"this is not JSON: {error.msg}"))
+    except RecursionError:
+        return Request(source, fault=Problem(source.top, "this JSON is nested too deep to be read"))
 
 
 def asset_name(node: Node | None) -> tuple[str, str] | None:

@@ -149,7 +149,7 @@ def ignore(ignores: Ignores) -> Iterator[Problem]:
     Bad::
 
         # deployment.yml
-        instance_count: 3  # amlready: ignore[duplicate-key] set by the pipeline
+        instance_count: 3  # amlready: ignore[instance-counts] set by the pipeline
 
     Good::
 

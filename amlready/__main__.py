@@ -1,0 +1,5 @@
+"""`python -m amlready`."""
+
+from .cli import run
+
+run()

@@ -1,0 +1,273 @@
+"""The command line: options in, findings on standard output, everything else on standard error, an exit status.
+
+Nothing is imported before a command needs it: `check` runs on every commit and must start fast.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from . import __version__, formats
+from .diagnostic import Diagnostic, Level
+
+OK, PROBLEMS, MISUSE, BUG, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+class Misuse(Exception):
+    """The command cannot be carried out as given; `str()` says why and what to write instead."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise Misuse(f"{message}\nTry '{self.prog} --help'.")
+
+
+def parser() -> argparse.ArgumentParser:
+    root = _Parser(
+        prog="amlready",
+        description="Know that an Azure ML online endpoint will deploy, and will collect the data it should, before "
+        "Azure does.",
+    )
+    root.add_argument("--version", action=_Version, nargs=0, help="print the versions of amlready and of its schemas")
+    commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    for add in (_check, _score, _serve, _invoke, _collected, _explain):
+        add(commands)
+    return root
+
+
+_Commands = argparse._SubParsersAction  # argparse's own name for what add_subparsers returns
+
+
+class _Version(argparse.Action):
+    def __call__(self, *_: object) -> NoReturn:
+        from .schema import SDK
+
+        print(f"amlready {__version__} (schemas of {SDK})")
+        raise SystemExit(OK)
+
+
+def _command(
+    commands: _Commands[argparse.ArgumentParser], name: str, function: Callable[[argparse.Namespace], int]
+) -> argparse.ArgumentParser:
+    """A subcommand: its function's docstring is its help."""
+    text = function.__doc__ or ""
+    command = commands.add_parser(
+        name, help=text.partition("\n")[0], description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    command.set_defaults(function=function)
+    return command
+
+
+def _reporting(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--format", choices=formats.NAMES, default="text", help="how findings are written (text)")
+    command.add_argument("--only", action="append", metavar="RULE", default=[], help="report this rule only; repeatable")
+    command.add_argument("--level", choices=[str(each) for each in Level], default="note",
+                         help="report this level and graver ones only (note)")
+
+
+def _check(commands: _Commands[argparse.ArgumentParser]) -> None:
+    command = _command(commands, "check", check)
+    command.add_argument("paths", nargs="*", metavar="PATH", help="folders or files (default: the working directory)")
+    _reporting(command)
+
+
+def check(options: argparse.Namespace) -> int:
+    """Check specs and scoring scripts, offline.
+
+    Finds the Azure ML specs in folders by their content and reports what the SDK, Azure or the container would refuse.
+    Exit status: 0 nothing at error or warning, 1 problems, 2 misuse, 3 a bug in amlready.
+    """
+    from . import project, rules
+
+    paths = [Path(each) for each in options.paths or ["."]]
+    for path in paths:
+        if not os.path.lexists(path):
+            raise Misuse(f"there is no file or folder {str(path)!r}")
+    chosen = [rules.rules()[name] for name in _known(options.only)] or None
+    loaded = project.load(paths)
+    found = rules.run(loaded, chosen)
+    if not loaded.specs and not loaded.faults:
+        _say(f"no Azure ML specs found in {', '.join(map(str, paths))}")
+        sys.stdout.write(formats.get(options.format)([]))
+        return OK
+    return report(found, options, f"{_count(loaded.specs, 'spec')} checked")
+
+
+def _known(names: Iterable[str]) -> list[str]:
+    from .rules import rules
+    from .suggest import did_you_mean
+
+    for name in names:
+        if name not in rules():
+            raise Misuse(f"there is no rule {name!r}{did_you_mean(name, rules()) or '; `amlready explain` lists them'}")
+    return list(names)
+
+
+def report(found: Sequence[Diagnostic], options: argparse.Namespace, checked: str) -> int:
+    """Write findings at the wanted level to standard output and a summary to standard error."""
+    shown = [each for each in found if each.level.rank <= Level(options.level).rank]
+    sys.stdout.write(formats.get(options.format)(shown))
+    sys.stdout.flush()
+    counts = [_count([each for each in shown if each.level is level], str(level)) for level in Level
+              if any(each.level is level for each in shown)]
+    hint = f"; `amlready explain {shown[0].rule}` says more" if shown else ""
+    _say(f"{checked}: {', '.join(counts) or 'no problems'}{hint}")
+    return PROBLEMS if any(each.level is not Level.NOTE for each in shown) else OK
+
+
+def _count(things: Sequence[object], name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def _score(commands: _Commands[argparse.ArgumentParser]) -> None:
+    command = _command(commands, "score", score)
+    command.add_argument("requests", nargs="*", metavar="REQUEST",
+                         help="request files (default: sample-request.json beside the deployment)")
+    _choosing(command)
+    command.add_argument("--timeout", type=float, default=60, metavar="SECONDS",
+                         help="most time for init() and for each request (60)")
+    _reporting(command)
+
+
+def _choosing(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-f", "--file", type=Path, metavar="DEPLOYMENT",
+                         help="the deployment's file (default: the only one here, or the one called deployment.yml)")
+
+
+def score(options: argparse.Namespace) -> int:
+    """Unit-test the scoring script: init(), then run() for each request, collection included.
+
+    Runs in a child process, through the inference server's own application and the real Collector, laid out as Azure
+    lays out the container. Same findings, formats and exit status as check.
+    """
+    from .local import trial
+    from .select import deployment
+
+    chosen, project = deployment(options.file, Path("."))
+    requests = [Path(each) for each in options.requests]
+    for path in requests:
+        if not path.is_file():
+            raise Misuse(f"there is no file {str(path)!r}")
+    found, requested = trial.score(chosen, requests, timeout=options.timeout, project=project)
+    _known(options.only)
+    kept = [each for each in found if not options.only or each.rule in options.only]
+    return report(kept, options, f"init() and {_count(requested, 'request')} run")
+
+
+def _serve(commands: _Commands[argparse.ArgumentParser]) -> None:
+    command = _command(commands, "serve", serve)
+    _choosing(command)
+    command.add_argument("--port", type=int, default=5001, help="where the endpoint listens; 0 takes a free port (5001)")
+    command.add_argument("--root", type=Path, default=Path(".amlready/collected"), metavar="DIR",
+                         help="where collected data goes (.amlready/collected)")
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Run the deployment on this machine and collect its data, until Ctrl-C.
+
+    Microsoft's inference server runs the scoring script, Microsoft's Collector sends the data, and an agent in place of
+    Azure's writes it as Azure would. azmlinfsrv listens on all interfaces; it has no option for that.
+    """
+    from .local import endpoint
+    from .select import deployment, local
+
+    chosen, _ = deployment(options.file, Path("."))
+    return endpoint.serve([local(chosen)], root=options.root, port=options.port)
+
+
+def _invoke(commands: _Commands[argparse.ArgumentParser]) -> None:
+    command = _command(commands, "invoke", invoke)
+    command.add_argument("request", nargs="?", metavar="FILE", default="sample-request.json",
+                         help="the request's body; - for standard input (sample-request.json)")
+    command.add_argument("--uri", default="http://127.0.0.1:5001/score", help="the scoring URI (%(default)s)")
+    command.add_argument("--client-request-id", metavar="ID", help="the correlation id to send (a fresh one)")
+    command.add_argument("--timeout", type=float, default=60, metavar="SECONDS", help="longest wait for the answer (60)")
+
+
+def invoke(options: argparse.Namespace) -> int:
+    """Send a request to a running endpoint and print status, answer, latency and correlation id."""
+    from . import invoke as command
+
+    file = None if options.request == "-" else Path(options.request)
+    return command.invoke(file, options.uri, client_request_id=options.client_request_id, timeout=options.timeout)
+
+
+def _collected(commands: _Commands[argparse.ArgumentParser]) -> None:
+    command = _command(commands, "collected", collected)
+    command.add_argument("root", nargs="?", type=Path, default=Path(".amlready/collected"), metavar="DIR",
+                         help="a tree of collected data, local or downloaded (.amlready/collected)")
+    command.add_argument("--endpoint", help="this endpoint only")
+    command.add_argument("--deployment", help="this deployment only")
+    command.add_argument("--collection", help="show the rows of this collection")
+    command.add_argument("--rows", action="store_true", help="show the rows of every collection")
+    command.add_argument("--join", action="store_true", help="inputs and outputs side by side, by correlation id and row")
+    command.add_argument("--since", metavar="TIME", help="events from this time on (ISO 8601, UTC)")
+    command.add_argument("--format", choices=("table", "csv", "json"), default="table", help="how it is written (table)")
+
+
+def collected(options: argparse.Namespace) -> int:
+    """Read collected data back: what there is, its rows, or inputs and outputs joined."""
+    from . import collected as command
+
+    return command.show(
+        options.root, endpoint=options.endpoint, deployment=options.deployment, collection=options.collection,
+        rows=options.rows, join=options.join, since=options.since, format=options.format,
+    )
+
+
+def _explain(commands: _Commands[argparse.ArgumentParser]) -> None:
+    command = _command(commands, "explain", explain)
+    command.add_argument("rule", nargs="?", metavar="RULE", help="a rule's name; none lists them all")
+    command.add_argument("--all", action="store_true", help="every manual page, as Markdown")
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Print a rule's manual page: what is wrong, why, and both examples."""
+    from . import manual
+
+    if options.all:
+        print(manual.markdown(), end="")
+    elif options.rule is None:
+        print(manual.listing(), end="")
+    else:
+        (name,) = _known([options.rule])
+        print(manual.page(name), end="")
+    return OK
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status."""
+    try:
+        options = parser().parse_args(arguments)
+        status: int = options.function(options)
+        sys.stdout.flush()
+        return status
+    except Misuse as misuse:
+        _say(f"amlready: {misuse}")
+        return MISUSE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away (`| head`): not a fault; keep Python from complaining about it when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception:
+        import traceback
+
+        _say(f"amlready {__version__} has a bug; please report this with the file that caused it:")
+        traceback.print_exc()
+        return BUG
+
+
+def run() -> NoReturn:
+    """The `amlready` command."""
+    raise SystemExit(main())
