@@ -157,7 +157,11 @@ def _variables(deployment: LocalDeployment) -> dict[str, str]:
 
 
 def _reserved(name: str) -> bool:
-    return name.startswith("AZUREML_MDC_") or name in {"AML_APP_ROOT", "AZUREML_ENTRY_SCRIPT", "AZUREML_MODEL_DIR"}
+    return name.startswith("AZUREML_MDC_") or name in {
+        "AML_APP_ROOT",
+        "AZUREML_ENTRY_SCRIPT",
+        "AZUREML_MODEL_DIR",
+    }
 
 
 def _is_secret(value: str) -> bool:
@@ -184,14 +188,23 @@ def _mount_model(deployment: LocalDeployment, models: Path) -> Path:
     mounted = models / deployment.model_name / deployment.model_version
     mounted.mkdir(parents=True)
     if model.is_dir():
-        shutil.copytree(model, mounted / model.name, copy_function=_link)
+        _link_folder(model, mounted / model.name)
     else:
-        _link(str(model), str(mounted / model.name))
+        _link(model, mounted / model.name)
     return mounted
 
 
-def _link(source: str, target: str) -> None:
+def _link_folder(source: Path, target: Path) -> None:
+    target.mkdir()
+    for entry in source.iterdir():
+        if entry.is_dir():
+            _link_folder(entry, target / entry.name)
+        else:
+            _link(entry, target / entry.name)
+
+
+def _link(source: Path, target: Path) -> None:
     try:
-        os.symlink(source, target)
+        target.symlink_to(source)
     except OSError:  # a file system without symbolic links
         shutil.copyfile(source, target)
