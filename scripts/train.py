@@ -41,7 +41,7 @@ def split() -> list[Any]:
 def measure(model: Any, features: Any, progression: Any) -> dict[str, float]:
     predicted = model.predict(features)
     return {
-        "R²": r2_score(progression, predicted),
+        "R2": r2_score(progression, predicted),
         "mean absolute error": mean_absolute_error(progression, predicted),
         "root mean squared error": root_mean_squared_error(progression, predicted),
     }

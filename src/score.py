@@ -247,7 +247,8 @@ class CollectionErrors:
                 return
             self._reported, self._quiet_until = self.count, now + self._every
             count, latest = self.count, self._latest
-        logger.error("Data collection failed %d times since this worker started; latest: %r", count, latest)
+        what = f"{type(latest).__name__}: {latest}"
+        logger.error("Data collection errors since this worker started: %d; the latest: %s", count, what)
 
 
 collection_errors = CollectionErrors()
