@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -84,20 +84,16 @@ class Server:
             except (OSError, ValueError) as error:
                 raise ServerFailed(f"{self.name}: the inference server could not be started: {error}") from error
 
-    def wait_until_live(self, timeout: float, stop: threading.Event) -> None:
-        """Wait until `GET /` is answered, at most `timeout` seconds.
+    def is_live(self) -> bool:
+        """Whether `GET /` is answered; once it was, this stays True.
 
-        While init() runs the server accepts connections and does not answer. Raises ServerFailed as soon as the
-        process has ended or a worker had to be started again, Stopped once `stop` is set.
+        While init() runs the server accepts connections and does not answer. Raises ServerFailed where it never will:
+        the process has ended, or a worker died and was replaced.
         """
-        deadline = time.monotonic() + timeout
-        while not self._answers():
+        self._live = self._live or self._answers()
+        if not self._live:
             self.check()
-            if time.monotonic() > deadline:
-                raise ServerFailed(f"{self.name} is not live after {timeout:g} s; see {self.log}", self._last_lines())
-            if stop.wait(0.05):
-                raise Stopped
-        self._live = True
+        return self._live
 
     def check(self) -> None:
         """Raise ServerFailed if the process has ended."""
@@ -111,7 +107,7 @@ class Server:
         if not self._live and self._restarted():
             raise ServerFailed(
                 f"{self.name} did not start: a worker died while starting; the whole log is {self.log}",
-                self._last_lines(),
+                self.last_lines(),
             )
 
     def terminate(self) -> None:
@@ -152,8 +148,21 @@ class Server:
             log.seek(max(0, self.log.stat().st_size - _TAIL))
             return log.read().decode(errors="replace")
 
-    def _last_lines(self) -> tuple[str, ...]:
+    def last_lines(self) -> tuple[str, ...]:
+        """The end of the log."""
         return tuple(line for line in self._tail().splitlines() if line.strip())[-15:]
+
+
+def wait_until_live(servers: Sequence[Server], timeout: float, stop: threading.Event) -> None:
+    """Wait for all at once, at most `timeout` seconds. Raises as `is_live` does, and Stopped once `stop` is set."""
+    deadline = time.monotonic() + timeout
+    waiting = list(servers)
+    while waiting := [server for server in waiting if not server.is_live()]:
+        if time.monotonic() > deadline:
+            late = waiting[0]
+            raise ServerFailed(f"{late.name} is not live after {timeout:g} s; see {late.log}", late.last_lines())
+        if stop.wait(0.05):
+            raise Stopped
 
 
 def reason(log: str) -> tuple[str, ...]:
