@@ -34,7 +34,9 @@ def parser() -> argparse.ArgumentParser:
         "Azure does.",
     )
     root.add_argument("--version", action=_Version, nargs=0, help="print the versions of amlready and of its schemas")
-    commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    commands: _Commands[argparse.ArgumentParser] = root.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=_Parser
+    )
     for add in (_check, _score, _serve, _invoke, _collected, _explain):
         add(commands)
     return root
@@ -65,9 +67,15 @@ def _command(
 
 def _reporting(command: argparse.ArgumentParser) -> None:
     command.add_argument("--format", choices=formats.NAMES, default="text", help="how findings are written (text)")
-    command.add_argument("--only", action="append", metavar="RULE", default=[], help="report this rule only; repeatable")
-    command.add_argument("--level", choices=[str(each) for each in Level], default="note",
-                         help="report this level and graver ones only (note)")
+    command.add_argument(
+        "--only", action="append", metavar="RULE", default=[], help="report this rule only; repeatable"
+    )
+    command.add_argument(
+        "--level",
+        choices=[str(each) for each in Level],
+        default="note",
+        help="report this level and graver ones only (note)",
+    )
 
 
 def _check(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -113,8 +121,11 @@ def report(found: Sequence[Diagnostic], options: argparse.Namespace, checked: st
     shown = [each for each in found if each.level.rank <= Level(options.level).rank]
     sys.stdout.write(formats.get(options.format)(shown))
     sys.stdout.flush()
-    counts = [_count([each for each in shown if each.level is level], str(level)) for level in Level
-              if any(each.level is level for each in shown)]
+    counts = [
+        _count([each for each in shown if each.level is level], str(level))
+        for level in Level
+        if any(each.level is level for each in shown)
+    ]
     hint = f"; `amlready explain {shown[0].rule}` says more" if shown else ""
     _say(f"{checked}: {', '.join(counts) or 'no problems'}{hint}")
     return PROBLEMS if any(each.level is not Level.NOTE for each in shown) else OK
@@ -130,17 +141,28 @@ def _say(message: str) -> None:
 
 def _score(commands: _Commands[argparse.ArgumentParser]) -> None:
     command = _command(commands, "score", score)
-    command.add_argument("requests", nargs="*", metavar="REQUEST",
-                         help="request files (default: sample-request.json beside the deployment)")
+    command.add_argument(
+        "requests",
+        nargs="*",
+        metavar="REQUEST",
+        help="request files (default: sample-request.json beside the deployment)",
+    )
     _choosing(command)
-    command.add_argument("--timeout", type=float, default=60, metavar="SECONDS",
-                         help="most time for init() and for each request (60)")
+    command.add_argument(
+        "--timeout", type=float, default=60, metavar="SECONDS", help="most time for init() and for each request (60)"
+    )
     _reporting(command)
 
 
 def _choosing(command: argparse.ArgumentParser) -> None:
-    command.add_argument("-f", "--file", type=Path, metavar="DEPLOYMENT",
-                         help="the deployment's file (default: the only one here, or the one called deployment.yml)")
+    command.add_argument(
+        "-f",
+        "--file",
+        type=Path,
+        metavar="DEPLOYMENT",
+        help="the deployment's file (default: the only one in this folder or, if none, below it)",
+    )
+    command.add_argument("--model", type=Path, metavar="PATH", help="the files of a model that is registered in Azure")
 
 
 def score(options: argparse.Namespace) -> int:
@@ -150,25 +172,31 @@ def score(options: argparse.Namespace) -> int:
     lays out the container. Same findings, formats and exit status as check.
     """
     from .local import trial
-    from .select import deployment
+    from .local.resolve import choose, resolve
 
-    chosen, project = deployment(options.file, Path("."))
-    requests = [Path(each) for each in options.requests]
+    deployment, _ = choose(options.file)
+    requests = [Path(each) for each in options.requests] or [each.source.path for each in deployment.requests]
     for path in requests:
         if not path.is_file():
             raise Misuse(f"there is no file {str(path)!r}")
-    found, requested = trial.score(chosen, requests, timeout=options.timeout, project=project)
-    _known(options.only)
-    kept = [each for each in found if not options.only or each.rule in options.only]
-    return report(kept, options, f"init() and {_count(requested, 'request')} run")
+    found = trial.score(deployment, resolve(deployment, options.model), requests, timeout=options.timeout)
+    kept = [each for each in found if not options.only or each.rule in _known(options.only)]
+    return report(kept, options, f"init() and {_count(requests, 'request')} run")
 
 
 def _serve(commands: _Commands[argparse.ArgumentParser]) -> None:
     command = _command(commands, "serve", serve)
     _choosing(command)
-    command.add_argument("--port", type=int, default=5001, help="where the endpoint listens; 0 takes a free port (5001)")
-    command.add_argument("--root", type=Path, default=Path(".amlready/collected"), metavar="DIR",
-                         help="where collected data goes (.amlready/collected)")
+    command.add_argument(
+        "--port", type=int, default=5001, help="where the endpoint listens; 0 takes a free port (5001)"
+    )
+    command.add_argument(
+        "--root",
+        type=Path,
+        default=Path(".amlready/collected"),
+        metavar="DIR",
+        help="where collected data goes (.amlready/collected)",
+    )
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -178,19 +206,26 @@ def serve(options: argparse.Namespace) -> int:
     Azure's writes it as Azure would. azmlinfsrv listens on all interfaces; it has no option for that.
     """
     from .local import endpoint
-    from .select import deployment, local
+    from .local.resolve import choose, resolve
 
-    chosen, _ = deployment(options.file, Path("."))
-    return endpoint.serve([local(chosen)], root=options.root, port=options.port)
+    deployment, _ = choose(options.file)
+    return endpoint.serve([resolve(deployment, options.model)], root=options.root, port=options.port)
 
 
 def _invoke(commands: _Commands[argparse.ArgumentParser]) -> None:
     command = _command(commands, "invoke", invoke)
-    command.add_argument("request", nargs="?", metavar="FILE", default="sample-request.json",
-                         help="the request's body; - for standard input (sample-request.json)")
+    command.add_argument(
+        "request",
+        nargs="?",
+        metavar="FILE",
+        default="sample-request.json",
+        help="the request's body; - for standard input (sample-request.json)",
+    )
     command.add_argument("--uri", default="http://127.0.0.1:5001/score", help="the scoring URI (%(default)s)")
     command.add_argument("--client-request-id", metavar="ID", help="the correlation id to send (a fresh one)")
-    command.add_argument("--timeout", type=float, default=60, metavar="SECONDS", help="longest wait for the answer (60)")
+    command.add_argument(
+        "--timeout", type=float, default=60, metavar="SECONDS", help="longest wait for the answer (60)"
+    )
 
 
 def invoke(options: argparse.Namespace) -> int:
@@ -203,15 +238,25 @@ def invoke(options: argparse.Namespace) -> int:
 
 def _collected(commands: _Commands[argparse.ArgumentParser]) -> None:
     command = _command(commands, "collected", collected)
-    command.add_argument("root", nargs="?", type=Path, default=Path(".amlready/collected"), metavar="DIR",
-                         help="a tree of collected data, local or downloaded (.amlready/collected)")
+    command.add_argument(
+        "root",
+        nargs="?",
+        type=Path,
+        default=Path(".amlready/collected"),
+        metavar="DIR",
+        help="a tree of collected data, local or downloaded (.amlready/collected)",
+    )
     command.add_argument("--endpoint", help="this endpoint only")
     command.add_argument("--deployment", help="this deployment only")
     command.add_argument("--collection", help="show the rows of this collection")
     command.add_argument("--rows", action="store_true", help="show the rows of every collection")
-    command.add_argument("--join", action="store_true", help="inputs and outputs side by side, by correlation id and row")
+    command.add_argument(
+        "--join", action="store_true", help="inputs and outputs side by side, by correlation id and row"
+    )
     command.add_argument("--since", metavar="TIME", help="events from this time on (ISO 8601, UTC)")
-    command.add_argument("--format", choices=("table", "csv", "json"), default="table", help="how it is written (table)")
+    command.add_argument(
+        "--format", choices=("table", "csv", "json"), default="table", help="how it is written (table)"
+    )
 
 
 def collected(options: argparse.Namespace) -> int:
@@ -219,8 +264,14 @@ def collected(options: argparse.Namespace) -> int:
     from . import collected as command
 
     return command.show(
-        options.root, endpoint=options.endpoint, deployment=options.deployment, collection=options.collection,
-        rows=options.rows, join=options.join, since=options.since, format=options.format,
+        options.root,
+        endpoint=options.endpoint,
+        deployment=options.deployment,
+        collection=options.collection,
+        rows=options.rows,
+        join=options.join,
+        since=options.since,
+        format=options.format,
     )
 
 

@@ -1,7 +1,8 @@
 """YAML with the place of every key and value.
 
-A document is composed by libyaml into nodes and turned into `Mapping`, `Sequence` and `Scalar`, whose values are exactly
-those of `yaml.safe_load`, which is what azure-ai-ml calls. Duplicate keys stay side by side; the last one counts.
+A document is composed by libyaml into nodes and turned into `Mapping`, `Sequence` and `Scalar`, whose values are
+exactly those of `yaml.safe_load`, which is what azure-ai-ml calls. Duplicate keys stay side by side; the last one
+counts.
 """
 
 from __future__ import annotations
@@ -296,7 +297,8 @@ def _refusal(source: Source, error: Exception) -> _Refusal:
 
 
 def _offset(source: Source, mark: yaml.Mark | None) -> int:
-    return min(mark.index if mark else 0, len(source.text))
+    index: int = getattr(mark, "index", 0)
+    return min(index, len(source.text))
 
 
 class _Builder:
@@ -358,7 +360,9 @@ class _Builder:
 
     def key(self, node: yaml.Node) -> Scalar:
         if not isinstance(node, yaml.ScalarNode):
-            raise self.refuse(node, "a key cannot be a mapping or a list; if this is a placeholder such as {{X}}, quote it")
+            raise self.refuse(
+                node, "a key cannot be a mapping or a list; if this is a placeholder such as {{X}}, quote it"
+            )
         if node.tag == "tag:yaml.org,2002:value":
             return Scalar(self.source, node.start_mark.index, node.end_mark.index, node.value, node.value, True)
         return self.scalar(node)
@@ -399,7 +403,9 @@ class _Builder:
             return self.values.construct_object(node, deep=True)
         except yaml.constructor.ConstructorError as error:
             if "could not determine a constructor" in str(error.problem):
-                raise self.refuse(node, f"the tag {node.tag!r} is not known; azure-ai-ml takes plain YAML only") from None
+                raise self.refuse(
+                    node, f"the tag {node.tag!r} is not known; azure-ai-ml takes plain YAML only"
+                ) from None
             raise self.refuse(node, f"not a valid value: {error.problem}") from None
         except (ValueError, TypeError, OverflowError, RecursionError, KeyError, AttributeError) as error:
             raise self.refuse(node, f"{str(node.value)[:40]!r} cannot be read ({error}); quote it") from None

@@ -63,9 +63,7 @@ def _lines(source: Source, number: int) -> frozenset[int]:
     return frozenset(covered)
 
 
-def suppress(
-    ignores: Iterable[Ignore], found: Iterable[Diagnostic], active: set[str], known: set[str]
-) -> Ignores:
+def suppress(ignores: Iterable[Ignore], found: Iterable[Diagnostic], active: set[str], known: set[str]) -> Ignores:
     """Take out what is ignored. Only rules that ran (`active`) can prove an ignore useless."""
     kept = set(found)
     unused, unknown, incomplete = [], [], []

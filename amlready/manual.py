@@ -34,7 +34,7 @@ def markdown() -> str:
     """All pages, by the file that their findings point at."""
     parts = ["# Rules\n\nWritten by `amlready explain --all` from the rules' own docstrings.\n"]
     for module in MODULES:
-        mine = [one for one in rules().values() if one.function.__module__.rpartition(".")[2] == module]
+        mine = [one for one in rules().values() if one.module == module]
         parts.append(f"\n## {TITLES[module]}\n")
         parts += [_section(one) for one in mine]
     return "".join(parts)

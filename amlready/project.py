@@ -1,8 +1,7 @@
-"""The specs of one or many endpoints: found by content, told apart, and tied together.
+"""The specs of one or many endpoints, read from disk and tied together.
 
-Discovery goes by what a file says, never by its name: real repositories call these files anything. What a file refers
-to (a scoring script, a conda file, the other specs) is resolved here once, with every look at the disk, so that rules
-are plain functions over what was found.
+Discovery goes by what a file says, never by its name. What a file refers to (a scoring script, a conda file, the other
+specs) is resolved here, once.
 """
 
 from __future__ import annotations
@@ -11,301 +10,38 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from . import document, script
 from .diagnostic import Problem
-from .document import Document, Entry, Mapping, Node, Scalar, Sequence
-from .packages import Packages, packages
+from .discovery import kind_of, may_be_spec, repository, walk
+from .document import Document, Mapping, Node, Scalar
 from .script import Script
 from .source import Source, Unreadable, read
+from .specs import (
+    Conda,
+    Data,
+    Deployment,
+    Endpoint,
+    Environment,
+    Fault,
+    Model,
+    Monitor,
+    Project,
+    Reference,
+    Request,
+    Spec,
+    asset_name,
+)
 
-
-@dataclass(frozen=True, eq=False)
-class Reference:
-    """A local path that a spec names, relative to the spec's own folder as `az ml` resolves it."""
-
-    node: Scalar
-    path: Path
-    exists: bool
-    is_folder: bool = False
-    elsewhere: str | None = None
-    """What to write instead, when the path exists from the repository's root or the working directory."""
-
-
-@dataclass(frozen=True, eq=False)
-class Spec:
-    """A YAML file that was recognised."""
-
-    document: Document
-
-    @property
-    def source(self) -> Source:
-        return self.document.source
-
-    @property
-    def folder(self) -> Path:
-        return self.source.path.parent
-
-    def get(self, *path: str | int) -> Node | None:
-        return self.document.get(*path)
-
-    def find(self, *path: str | int) -> Entry | None:
-        return self.document.find(*path)
-
-    def text(self, *path: str | int) -> str | None:
-        """A value that is text, or None."""
-        node = self.get(*path)
-        return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else None
-
-    @property
-    def name(self) -> str | None:
-        return self.text("name")
-
-    @property
-    def version(self) -> str | None:
-        """The version as azure-ai-ml reads it: any scalar, as text."""
-        node = self.get("version")
-        return str(node.value) if isinstance(node, Scalar) and node.value is not None else None
-
-
-@dataclass(frozen=True, eq=False)
-class Endpoint(Spec):
-    """An online endpoint; Kubernetes when it has `compute`, as azure-ai-ml decides."""
-
-    @property
-    def is_kubernetes(self) -> bool:
-        return bool(self.text("compute"))
-
-
-@dataclass(frozen=True, eq=False)
-class Conda(Spec):
-    """A conda file."""
-
-    @cached_property
-    def packages(self) -> Packages:
-        return packages(self.document)
-
-
-@dataclass(frozen=True, eq=False)
-class Environment(Spec):
-    """An environment: a file of its own, or inline in a deployment (`inside`)."""
-
-    inside: Mapping | None = None
-    conda_file: Reference | None = None
-    conda: Conda | None = None
-
-    def get(self, *path: str | int) -> Node | None:
-        return (self.inside or self.document.root).get(*path)
-
-    def find(self, *path: str | int) -> Entry | None:
-        return (self.inside or self.document.root).find(*path)
-
-
-@dataclass(frozen=True, eq=False)
-class Model(Spec):
-    """A model: a file of its own, or inline in a deployment (`inside`)."""
-
-    inside: Mapping | None = None
-    path: Reference | None = None
-
-    def get(self, *path: str | int) -> Node | None:
-        return (self.inside or self.document.root).get(*path)
-
-    def find(self, *path: str | int) -> Entry | None:
-        return (self.inside or self.document.root).find(*path)
-
-
-@dataclass(frozen=True, eq=False)
-class Data(Spec):
-    """A data asset."""
-
-
-@dataclass(frozen=True, eq=False)
-class Monitor(Spec):
-    """A monitor schedule."""
-
-
-@dataclass(frozen=True, eq=False)
-class Request:
-    """A sample request: JSON text and, when it could be read, its value."""
-
-    source: Source
-    value: object = None
-    fault: Problem | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Deployment(Spec):
-    """An online deployment and what its references lead to; a part that was not found, or could not be read, is None."""
-
-    endpoint: Endpoint | None = None
-    model: Model | None = None
-    environment: Environment | None = None
-    code: Reference | None = None
-    scoring_script: Reference | None = None
-    script: Script | None = None
-    requests: tuple[Request, ...] = ()
-
-    @property
-    def is_kubernetes(self) -> bool:
-        """As azure-ai-ml decides: exactly this value, whatever `$schema` or the endpoint say."""
-        return self.text("type") == "kubernetes"
-
-    @property
-    def collections(self) -> Mapping | None:
-        node = self.get("data_collector", "collections")
-        return node if isinstance(node, Mapping) else None
-
-
-@dataclass(frozen=True, eq=False)
-class Fault:
-    """A file that gives no subject: `kind` is `unreadable`, `yaml`, `syntax` or `unrecognised`."""
-
-    kind: str
-    problem: Problem
-
-
-AnySpec: TypeAlias = Endpoint | Deployment | Model | Environment | Conda | Data | Monitor
 _S = TypeVar("_S", bound=Spec)
-
-
-@dataclass(frozen=True, eq=False)
-class Project:
-    """Everything that was found."""
-
-    specs: tuple[AnySpec, ...] = ()
-    faults: tuple[Fault, ...] = ()
-    sources: dict[Path, Source] = field(default_factory=dict)
-    """Every file that was read, for ignore comments."""
-
-    def of(self, kind: type[_S]) -> list[_S]:
-        return [spec for spec in self.specs if isinstance(spec, kind)]
-
-    @cached_property
-    def endpoints(self) -> list[Endpoint]:
-        return self.of(Endpoint)
-
-    @cached_property
-    def deployments(self) -> list[Deployment]:
-        return self.of(Deployment)
-
-    @cached_property
-    def models(self) -> list[Model]:
-        return self.of(Model)
-
-    @cached_property
-    def environments(self) -> list[Environment]:
-        return self.of(Environment)
-
-
-# --- telling kinds apart ----------------------------------------------------------------------------------------------
-
-_MAYBE = re.compile(
-    r"azuremlschemas|^['\"]?(?:endpoint_name|code_configuration|auth_mode|data_collector|conda_file|inference_config"
-    r"|create_monitor|instance_type|dependencies|mirror_traffic)['\"]?\s*:"
-    r"|^type\s*:\s*['\"]?(?:custom_model|mlflow_model|triton_model|uri_folder|uri_file|mltable)\b",
-    re.MULTILINE,
-)
-"""What a spec says at the start of one of its lines; other YAML is not even parsed."""
-
-_SCHEMA_KINDS: tuple[tuple[str, type[Spec]], ...] = (
-    ("onlinedeployment", Deployment),
-    ("onlineendpoint", Endpoint),
-    ("model.schema", Model),
-    ("environment.schema", Environment),
-    ("data.schema", Data),
-    ("monitor", Monitor),
-)
-_OTHER_KEYS = frozenset(("command", "jobs", "mini_batch_size", "output_action", "retry_settings", "inputs", "component"))
-_MODEL_TYPES = ("custom_model", "mlflow_model", "triton_model")
-_DATA_TYPES = ("uri_folder", "uri_file", "mltable")
-
-
-def kind_of(doc: Document) -> type[Spec] | None:
-    """What a document is, or None when it is none of ours (a job, a batch deployment, another tool's file)."""
-    keys = {str(entry.key.value) for entry in doc.root}
-    schema = str(value.value).lower() if isinstance(value := doc.get("$schema"), Scalar) else ""
-    if keys & _OTHER_KEYS or "batch" in schema or "pipeline" in schema:
-        return None
-    if "create_monitor" in keys:
-        return Monitor
-    if {"code_configuration", "data_collector"} & keys or "endpoint_name" in keys:
-        return Deployment
-    by_schema = next((kind for marker, kind in _SCHEMA_KINDS if marker in schema), None)
-    if by_schema is not None:
-        return by_schema
-    return None if schema and "azuremlschemas" in schema else _kind_by_keys(doc, keys)
-
-
-def _kind_by_keys(doc: Document, keys: set[str]) -> type[Spec] | None:
-    kind = doc.get("type")
-    declared = str(kind.value).lower() if isinstance(kind, Scalar) else ""
-    if "instance_type" in keys and {"model", "environment"} & keys:
-        return Deployment
-    if "auth_mode" in keys or {"name", "traffic"} <= keys:
-        return Endpoint
-    if {"conda_file", "inference_config"} & keys:
-        return Environment
-    if declared in _MODEL_TYPES:
-        return Model
-    if declared in _DATA_TYPES and "path" in keys:
-        return Data
-    return Conda if _is_conda(doc) else None
-
-
-def _is_conda(doc: Document) -> bool:
-    node = doc.get("dependencies")
-    if not isinstance(node, Sequence):
-        return False
-    texts = [item for item in node.items if isinstance(item, Scalar)]
-    return doc.get("channels") is not None or any(
-        isinstance(item, Mapping) and item.entry("pip") for item in node.items
-    ) or any(re.match(r"python\b", str(item.value)) for item in texts)
-
-
-# --- finding files ----------------------------------------------------------------------------------------------------
-
-SKIPPED = frozenset(
-    ("node_modules", "site-packages", "__pycache__", "venv", "env", "vendor", "third_party", "dist", "build")
-)
-
-
-def walk(folder: Path) -> Iterator[Path]:
-    """YAML files below a folder, any case of extension; hidden and vendored folders are left out, links not followed."""
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
-        return
-    for entry in entries:
-        if entry.name.startswith(".") or entry.name in SKIPPED:
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            if not os.path.exists(os.path.join(entry.path, "pyvenv.cfg")):
-                yield from walk(Path(entry.path))
-        elif entry.name.lower().endswith((".yml", ".yaml")):
-            yield Path(entry.path)
-
-
-def repository(path: Path) -> Path | None:
-    """The root of the git repository that a path is in."""
-    for folder in (path, *path.parents):
-        if (folder / ".git").exists():
-            return folder
-    return None
-
-
-# --- loading ----------------------------------------------------------------------------------------------------------
-
 
 Kinds: TypeAlias = dict[Path, type[Spec]]
 
 
 def load(paths: Iterable[Path], kinds: Kinds | None = None) -> Project:
-    """The specs below folders and in files. A file that is named itself must be a spec; below a folder others are passed.
+    """The specs below folders and in files; a file that is named itself must be a spec, others are passed over.
 
     `kinds` says what files are that do not say it themselves.
     """
@@ -363,7 +99,7 @@ class _Loader:
                 self.unrecognised(source, "only YAML specs (.yml, .yaml) can be checked by name")
             return
         kind = self.kinds.get(source.path)
-        if not (named or kind or _MAYBE.search(source.text)):
+        if not (named or kind or may_be_spec(source.text)):
             return
         self.sources[source.path] = source
         doc = document.parse(source)
@@ -388,9 +124,7 @@ class _Loader:
         endpoints = [Endpoint(doc) for doc in by_kind.get(Endpoint, ())]
         environments = [self.environment(doc) for doc in by_kind.get(Environment, ())]
         models = [self.model(doc) for doc in by_kind.get(Model, ())]
-        deployments = [
-            self.deployment(doc, endpoints, models, environments) for doc in by_kind.get(Deployment, ())
-        ]
+        deployments = [self.deployment(doc, endpoints, models, environments) for doc in by_kind.get(Deployment, ())]
         for doc in by_kind.get(Conda, ()):
             self.condas.setdefault(doc.source.path, Conda(doc))
         condas = [conda for conda in self.condas.values() if conda is not None]
@@ -451,8 +185,8 @@ class _Loader:
         return Deployment(
             doc,
             endpoint=self.nearest(base, endpoints, doc.get("endpoint_name")),
-            model=self.asset(doc, "model", models),
-            environment=self.asset(doc, "environment", environments),
+            model=self.model_of(doc, models),
+            environment=self.environment_of(doc, environments),
             code=code,
             scoring_script=scoring,
             script=self.script(scoring.path) if scoring and scoring.exists else None,
@@ -467,11 +201,18 @@ class _Loader:
         same = [spec for spec in specs if (spec.name or "").lower() == wanted]
         return min(same, key=lambda spec: distance(base, spec.folder), default=None)
 
-    def asset(self, doc: Document, key: str, specs: list[_S]) -> _S | None:
-        """What `model:` or `environment:` leads to: an inline spec, or a file here of that name (any version)."""
-        node = doc.get(key)
-        if isinstance(node, Mapping):
-            return self.model(doc, node) if key == "model" else self.environment(doc, node)  # type: ignore[return-value]
+    def model_of(self, doc: Document, models: list[Model]) -> Model | None:
+        """What `model:` leads to: an inline spec, or a file here of that name."""
+        node = doc.get("model")
+        return self.model(doc, node) if isinstance(node, Mapping) else self.registered(doc, node, models)
+
+    def environment_of(self, doc: Document, environments: list[Environment]) -> Environment | None:
+        """What `environment:` leads to: an inline spec, or a file here of that name."""
+        node = doc.get("environment")
+        return self.environment(doc, node) if isinstance(node, Mapping) else self.registered(doc, node, environments)
+
+    def registered(self, doc: Document, node: Node | None, specs: list[_S]) -> _S | None:
+        """The nearest file that declares the asset of a reference; any version, when the wanted one is not here."""
         parts = asset_name(node)
         if parts is None:
             return None
@@ -487,7 +228,7 @@ class _Loader:
 
     def loaded(self, path: Path) -> Script | None:
         source = self.read(path)
-        if source is None or not source.text and any(f.problem.span.source.path == path for f in self.faults):
+        if source is None or (not source.text and any(f.problem.span.source.path == path for f in self.faults)):
             return None
         found = script.load(source, path.parent, self.read)
         if isinstance(found, Problem):
@@ -514,14 +255,6 @@ def request(source: Source) -> Request:
         return Request(source, fault=Problem(source.span(at, at + 1), f"this is not JSON: {error.msg}"))
     except RecursionError:
         return Request(source, fault=Problem(source.top, "this JSON is nested too deep to be read"))
-
-
-def asset_name(node: Node | None) -> tuple[str, str] | None:
-    """Name and version (or label) of `azureml:name:version` and `azureml:name@label`; None for any other form."""
-    if not isinstance(node, Scalar) or not isinstance(node.value, str):
-        return None
-    found = re.fullmatch(r"azureml:([^/:@\s]+)(?:[:@]([^/:@\s]+))?", node.value)
-    return (found[1], found[2] or "") if found else None
 
 
 def distance(one: Path, other: Path) -> int:

@@ -75,7 +75,7 @@ class Module:
 
     @cached_property
     def nodes(self) -> list[tuple[ast.AST, tuple[Function, ...]]]:
-        """Every node in the order of the text, with the functions around it from the outermost in. One walk serves all."""
+        """Every node in the order of the text, with the functions around it. One walk serves all."""
         found: list[tuple[ast.AST, tuple[Function, ...]]] = []
         stack: list[tuple[ast.AST, tuple[Function, ...]]] = [(self.tree, ())]
         while stack:
@@ -276,7 +276,7 @@ Reader = Callable[[Path], Source | None]
 
 
 def load(source: Source, folder: Path, read: Reader) -> Script | Problem:
-    """A scoring script with its neighbours. `folder` is the script's own: the only one that the server can import from."""
+    """A scoring script with its neighbours. The server can import from `folder`, the script's own, and no other."""
     main = parse(source)
     if isinstance(main, Problem):
         return main

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 MAX_BYTES = 4 * 1024 * 1024
-"""Largest file that is read. Specs and scoring scripts are a few kilobytes; the largest public ones are below 100 kB."""
+"""Largest file that is read; specs and scoring scripts have a few kilobytes."""
 
 BOM = "\ufeff"
 
@@ -100,7 +100,7 @@ def decode(path: Path, data: bytes) -> Source:
 
 
 def read(path: Path) -> Source:
-    """Read a regular file. Raises Unreadable, never OSError: a device, a folder or a huge file is a finding, not a hang."""
+    """Read a regular file. Raises Unreadable, never OSError: a device or a huge file is a finding, not a hang."""
     try:
         # O_NONBLOCK: opening a FIFO that nobody writes to would otherwise wait for ever.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))

@@ -9,15 +9,17 @@ import pytest
 
 from amlready import project, rules
 from amlready.fix import apply
-from amlready.project import Conda, Data, Deployment, Endpoint, Environment, Model, Monitor, Project
 from amlready.rules import Rule
+from amlready.specs import Conda, Data, Deployment, Endpoint, Environment, Model, Monitor, Project
 
 ALL = rules.rules()
 
 KINDS = {
     "endpoint.yml": (Endpoint, "name: my-endpoint\n"),
-    "deployment.yml": (Deployment, "name: blue\nendpoint_name: my-endpoint\n"
-                       "code_configuration:\n  code: src\n  scoring_script: score.py\n"),
+    "deployment.yml": (
+        Deployment,
+        "name: blue\nendpoint_name: my-endpoint\ncode_configuration:\n  code: src\n  scoring_script: score.py\n",
+    ),
     "model.yml": (Model, "name: my-model\n"),
     "environment.yml": (Environment, "name: my-env\n"),
     "conda.yaml": (Conda, ""),
@@ -64,8 +66,10 @@ def write(root: Path, texts: dict[str, str]) -> list[Path]:
 
 
 def load(rule: Rule, text: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    texts = {name: body if rule.name == "unrecognised" else completed(name, body, files(text))
-             for name, body in files(text).items()}
+    texts = {
+        name: body if rule.name == "unrecognised" else completed(name, body, files(text))
+        for name, body in files(text).items()
+    }
     if "deployment.yml" not in texts and {"src/score.py", "conda.yaml", "sample-request.json"} & texts.keys():
         texts["deployment.yml"] = completed("deployment.yml", "", texts)
     root.mkdir()

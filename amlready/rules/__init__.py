@@ -16,7 +16,7 @@ from typing import Protocol
 
 from ..diagnostic import Diagnostic, Level, Problem
 from ..ignore import Ignores, collect, suppress
-from ..project import Deployment, Environment, Project
+from ..specs import Deployment, Environment, Project
 
 SUBJECTS = (
     "Project",
@@ -34,7 +34,7 @@ SUBJECTS = (
 """What a rule may ask for, by annotation."""
 
 MODULES = ("spec", "endpoint", "deployment", "collector", "model", "environment", "score", "request")
-"""One module for each file at the root that a caret can point at, and `spec` for what holds for all of them."""
+"""One module, or folder of modules, for each file that a caret can point at; `spec` holds for all of them."""
 
 
 class Check(Protocol):
@@ -57,6 +57,11 @@ class Rule:
     subjects: tuple[str, ...]
 
     @property
+    def module(self) -> str:
+        """The one of MODULES that it lives in."""
+        return self.function.__module__.removeprefix(__name__ + ".").partition(".")[0]
+
+    @property
     def manual(self) -> str:
         """The whole manual page."""
         return inspect.cleandoc(self.function.__doc__ or "")
@@ -77,7 +82,8 @@ def rule(level: Level) -> Callable[[Callable[..., Iterator[Problem]]], Callable[
         annotations = {key: str(value) for key, value in function.__annotations__.items() if key != "return"}
         where = f"{function.__module__}.{function.__name__}"
         unknown = [value for value in annotations.values() if value not in SUBJECTS]
-        assert annotations and not unknown, f"{where}: {unknown or 'no annotations'}; a rule reads {', '.join(SUBJECTS)}"
+        assert annotations, f"{where} has no annotations; a rule reads {', '.join(SUBJECTS)}"
+        assert not unknown, f"{where}: {unknown}; a rule reads {', '.join(SUBJECTS)}"
         name = function.__name__.replace("_", "-")
         assert name not in _registry, f"{where}: there is already a rule {name}"
         _registry[name] = Rule(name, level, function, tuple(annotations.values()))
@@ -100,9 +106,9 @@ def run(project: Project, chosen: Iterable[Rule] | None = None) -> list[Diagnost
     contexts = list(_contexts(project))
     found = {each for one in active if "Ignores" not in one.subjects for each in _apply(one, contexts)}
     ignores = suppress(collect(project.sources.values()), found, {one.name for one in active}, set(rules()))
-    about = [{"Ignores": [ignores]}]
-    found = ignores.kept | {each for one in active if "Ignores" in one.subjects for each in _apply(one, about)}
-    return sorted(found, key=lambda each: each.order)
+    about: list[_Context] = [{"Ignores": [ignores]}]
+    remarks = {each for one in active if "Ignores" in one.subjects for each in _apply(one, about)}
+    return sorted(ignores.kept | remarks, key=lambda each: each.order)
 
 
 _Context = dict[str, list[object]]

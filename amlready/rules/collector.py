@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from ..diagnostic import Level, Problem, Related
 from ..document import Entry, Scalar
-from ..project import Deployment
 from ..script import Script, literal
+from ..specs import Deployment
 from . import rule
 
 PAYLOAD = frozenset(("request", "response"))
@@ -24,8 +24,9 @@ def enabled(entry: Entry) -> bool:
 def collection_not_collected(deployment: Deployment, script: Script) -> Iterator[Problem]:
     """A collection is enabled, but the scoring script makes no Collector of that name.
 
-    Azure registers a data asset for the collection and no data ever reaches it. The collections `request` and `response` are
-    filled by Azure itself and need no Collector. Not reported when the script makes a Collector whose name is not a literal.
+    Azure registers a data asset for the collection and no data ever reaches it. The collections `request` and
+    `response` are filled by Azure itself and need no Collector. Not reported when the script makes a Collector whose
+    name is not a literal.
 
     Bad::
 
@@ -71,5 +72,8 @@ def collection_not_collected(deployment: Deployment, script: Script) -> Iterator
         if enabled(entry) and name.lower() not in PAYLOAD | known:
             at = script.collectors[0].name_span if script.collectors else script.source.top
             related = (Related(at, f"the script makes {len(names)} Collector(s), none of this name"),)
-            yield Problem(entry.key.span, f"the scoring script makes no Collector named {name!r}, so nothing is collected",
-                          related)
+            yield Problem(
+                entry.key.span,
+                f"the scoring script makes no Collector named {name!r}, so nothing is collected",
+                related,
+            )

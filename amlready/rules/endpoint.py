@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..diagnostic import Level, Problem, Related
 from ..document import Mapping
-from ..project import Endpoint, Project
+from ..specs import Endpoint, Project
 from ..suggest import did_you_mean
 from . import rule
 
@@ -15,9 +15,9 @@ from . import rule
 def traffic_without_deployment(endpoint: Endpoint, project: Project) -> Iterator[Problem]:
     """Traffic goes to a deployment that none of the files declares.
 
-    Azure refuses traffic to a deployment that does not exist, and traffic cannot be set when the endpoint is first created.
-    azure-ai-ml lower-cases the names of deployments but not the keys of `traffic`, so a capital letter never matches.
-    Reported only where the deployments of this endpoint are among the files.
+    Azure refuses traffic to a deployment that does not exist, and traffic cannot be set when the endpoint is first
+    created. azure-ai-ml lower-cases the names of deployments but not the keys of `traffic`, so a capital letter never
+    matches. Reported only where the deployments of this endpoint are among the files.
 
     Bad::
 
@@ -50,7 +50,13 @@ def traffic_without_deployment(endpoint: Endpoint, project: Project) -> Iterator
         for entry in weights:
             name = str(entry.key.value)
             if name not in names:
-                related = tuple(Related(at.key.span, "a deployment is declared here") for each in names.values()
-                                if (at := each.find("name")))
-                yield Problem(entry.key.span, f"no deployment of this endpoint is called {name!r}"
-                              f"{did_you_mean(name, names)}", related)
+                related = tuple(
+                    Related(at.key.span, "a deployment is declared here")
+                    for each in names.values()
+                    if (at := each.find("name"))
+                )
+                yield Problem(
+                    entry.key.span,
+                    f"no deployment of this endpoint is called {name!r}{did_you_mean(name, names)}",
+                    related,
+                )

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..diagnostic import Level, Problem
-from ..project import Model
+from ..specs import Model
 from . import rule
-from .deployment import absent
+from .deployment.references import absent
 
 
 @rule(Level.ERROR)
 def missing_model(model: Model) -> Iterator[Problem]:
     """The model's path does not exist.
 
-    A local path is relative to the YAML file. azure-ai-ml never looks at it when it loads a model file; `az ml model create`
-    fails when it uploads.
+    A local path is relative to the YAML file. azure-ai-ml never looks at it when it loads a model file; `az ml model
+    create` fails when it uploads.
 
     Bad::
 

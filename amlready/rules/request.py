@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..diagnostic import Level, Problem
-from ..project import Request
+from ..specs import Request
 from . import rule
 
 
@@ -13,8 +13,8 @@ from . import rule
 def request_not_json(request: Request) -> Iterator[Problem]:
     """The sample request is not JSON.
 
-    `az ml online-endpoint invoke --request-file` sends the file as it is, with content type `application/json`; the scoring
-    script then fails to read it, and the caller gets a 424.
+    `az ml online-endpoint invoke --request-file` sends the file as it is, with content type `application/json`; the
+    scoring script then fails to read it, and the caller gets a 424.
 
     Bad::
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..diagnostic import Level, Problem, Related
 from ..ignore import Ignores
-from ..project import Project
+from ..specs import Project
 from ..suggest import did_you_mean
 from . import rule, rules
 
@@ -19,8 +19,8 @@ def _faults(project: Project, kind: str) -> Iterator[Problem]:
 def unreadable(project: Project) -> Iterator[Problem]:
     """The file cannot be read as UTF-8 text.
 
-    azure-ai-ml opens specs as UTF-8 and stops at the first byte that is not (a raw `UnicodeDecodeError`). Devices, files
-    without read permission and files over 4 MiB are not read here either.
+    azure-ai-ml opens specs as UTF-8 and stops at the first byte that is not (a raw `UnicodeDecodeError`). Devices,
+    files without read permission and files over 4 MiB are not read here either.
 
     Bad::
 
@@ -66,8 +66,8 @@ def syntax(project: Project) -> Iterator[Problem]:
     """The scoring script, or a module beside it, is not valid Python.
 
     `az ml online-deployment create` parses the scoring script and refuses one with a syntax error; with
-    `--skip-script-validation`, and in the modules that it imports, the error appears when the container starts, which then
-    never becomes ready.
+    `--skip-script-validation`, and in the modules that it imports, the error appears when the container starts, which
+    then never becomes ready.
 
     Bad::
 
@@ -117,8 +117,8 @@ def unrecognised(project: Project) -> Iterator[Problem]:
 def duplicate_key(project: Project) -> Iterator[Problem]:
     """A key is written twice in one mapping; the last one wins without a word.
 
-    YAML forbids it, but the parser that azure-ai-ml uses takes the last value and drops the others, in nested mappings and
-    collections too.
+    YAML forbids it, but the parser that azure-ai-ml uses takes the last value and drops the others, in nested
+    mappings and collections too.
 
     Bad::
 
@@ -143,8 +143,8 @@ def duplicate_key(project: Project) -> Iterator[Problem]:
 def ignore(ignores: Ignores) -> Iterator[Problem]:
     """An ignore comment has no reason, names no rule that exists, or hides nothing.
 
-    The form is `# amlready: ignore[rule] reason`, on the line of the finding or alone on the line above. An ignore that no
-    longer hides anything would silently hide the next fault at that place.
+    The form is `# amlready: ignore[rule] reason`, on the line of the finding or alone on the line above. An ignore
+    that no longer hides anything would silently hide the next fault at that place.
 
     Bad::
 

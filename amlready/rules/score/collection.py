@@ -1,57 +1,16 @@
-"""Rules whose caret points at the scoring script or a module beside it."""
+"""How the scoring script uses the Collector."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 
-from ..diagnostic import Edit, Level, Problem, Related
-from ..project import Deployment
-from ..script import Call, Script, literal
-from ..suggest import did_you_mean
-from . import rule
-from .collector import PAYLOAD, enabled
-
-
-@rule(Level.ERROR)
-def missing_function(script: Script) -> Iterator[Problem]:
-    """The scoring script has no module-level `init` or `run`.
-
-    The inference server imports the script, calls `init()` once and `run(data)` for each request. Without either of them the
-    worker exits with `User script ... does not have a init() function defined`, and the container never becomes ready. A
-    function inside a class, or under `if __name__ == "__main__":`, is not found.
-
-    Bad::
-
-        # src/score.py
-        def init():
-            pass
-
-        class Model:
-            def run(self, data):
-                return data
-
-    Good::
-
-        # src/score.py
-        def init():
-            pass
-
-        def run(data):
-            return data
-    """
-    main = script.main
-    if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in main.tree.body):
-        return
-    for name in ("init", "run"):
-        if name in main.names:
-            continue
-        inner = next((node for node, _ in main.nodes if isinstance(node, ast.FunctionDef) and node.name == name), None)
-        message = f"there is no module-level function {name!r}; the server cannot start"
-        if inner is not None:
-            yield Problem(main.name_span(inner), message + "; move this one to the module's top level")
-        else:
-            yield Problem(main.source.top, message)
+from ...diagnostic import Edit, Level, Problem, Related
+from ...script import Call, Script, literal
+from ...specs import Deployment
+from ...suggest import did_you_mean
+from .. import rule
+from ..collector import PAYLOAD, enabled
 
 
 def _named(call: Call) -> tuple[ast.expr, str] | None:
@@ -65,9 +24,9 @@ def _named(call: Call) -> tuple[ast.expr, str] | None:
 def collector_not_enabled(script: Script, deployment: Deployment) -> Iterator[Problem]:
     """The script makes a Collector for a collection that the deployment does not enable.
 
-    `Collector(name=...)` raises in `init()` when its collection is missing or disabled (`collection X is not enabled, drop the
-    data`), so the container never becomes ready. With `on_error` the exception goes there instead: the endpoint starts, and
-    nothing is collected.
+    `Collector(name=...)` raises in `init()` when its collection is missing or disabled (`collection X is not enabled,
+    drop the data`), so the container never becomes ready. With `on_error` the exception goes there instead: the
+    endpoint starts, and nothing is collected.
 
     Bad::
 
@@ -107,9 +66,14 @@ def collector_not_enabled(script: Script, deployment: Deployment) -> Iterator[Pr
             continue
         node, name = named
         entry = declared.get(name.lower())
-        effect = "nothing is collected" if call.argument(1, "on_error") else "init() raises and the container never starts"
-        yield Problem(call.module.span(node), f"{_why_off(deployment, name, on, entry is not None)}: {effect}",
-                      tuple(_where_declared(deployment, name)))
+        effect = (
+            "nothing is collected" if call.argument(1, "on_error") else "init() raises and the container never starts"
+        )
+        yield Problem(
+            call.module.span(node),
+            f"{_why_off(deployment, name, on, entry is not None)}: {effect}",
+            tuple(_where_declared(deployment, name)),
+        )
 
 
 def _why_off(deployment: Deployment, name: str, on: set[str], is_declared: bool) -> str:
@@ -138,8 +102,8 @@ def collector_name_case(script: Script) -> Iterator[Problem]:
     """A Collector's name has a capital letter, so it never matches a collection.
 
     The names of the collections are lower-cased when the Collector's configuration is read; the name given to
-    `Collector(name=...)` is not. `Model_Inputs` in the YAML with `model_inputs` in the script works; a capital letter in the
-    script never does, whatever the YAML says.
+    `Collector(name=...)` is not. `Model_Inputs` in the YAML with `model_inputs` in the script works; a capital letter
+    in the script never does, whatever the YAML says.
 
     Bad::
 
@@ -173,8 +137,8 @@ def collector_name_case(script: Script) -> Iterator[Problem]:
 def collector_name_positional(script: Script) -> Iterator[Problem]:
     """A Collector is given its name by position, which raises a TypeError.
 
-    `name` and `on_error` are keyword-only: `Collector("model_inputs")` fails in `init()` with `takes 1 positional argument but
-    2 were given`.
+    `name` and `on_error` are keyword-only: `Collector("model_inputs")` fails in `init()` with `takes 1 positional
+    argument but 2 were given`.
 
     Bad::
 
@@ -206,8 +170,9 @@ def collector_name_positional(script: Script) -> Iterator[Problem]:
 def no_on_error(script: Script) -> Iterator[Problem]:
     """A Collector is made without `on_error`, so a collection fault becomes an endpoint fault.
 
-    Without it the Collector raises: in `init()` when its collection is not enabled, and in `run()` when its queue of 1,500
-    events is full, so that callers get a 500 because of data collection. With `on_error` the exception goes to that function.
+    Without it the Collector raises: in `init()` when its collection is not enabled, and in `run()` when its queue of
+    1,500 events is full, so that callers get a 500 because of data collection. With `on_error` the exception goes to
+    that function.
 
     Bad::
 
@@ -231,16 +196,19 @@ def no_on_error(script: Script) -> Iterator[Problem]:
     """
     for call in script.collectors:
         if call.argument(1, "on_error") is None and not call.has_star:
-            yield Problem(call.name_span, "this Collector has no on_error: a full queue makes run() fail; pass a function "
-                          "that takes the exception and logs it")
+            yield Problem(
+                call.name_span,
+                "this Collector has no on_error: a full queue makes run() fail; pass a function "
+                "that takes the exception and logs it",
+            )
 
 
 @rule(Level.ERROR)
 def shared_context(script: Script) -> Iterator[Problem]:
     """One correlation context serves every request, so inputs and outputs cannot be joined.
 
-    A `BasicCorrelationContext` made in `init()` or at module level has one id and one time, frozen when it was made. Every
-    event of every request carries them, and joining inputs to outputs gives each input every output.
+    A `BasicCorrelationContext` made in `init()` or at module level has one id and one time, frozen when it was made.
+    Every event of every request carries them, and joining inputs to outputs gives each input every output.
 
     Bad::
 
@@ -271,7 +239,9 @@ def shared_context(script: Script) -> Iterator[Problem]:
         if outer is None and not _in_class(call):
             yield Problem(call.span, "this context is made once and shared by every request; make it in run()")
         elif outer == "init" and len(call.functions) == 1:
-            yield Problem(call.span, "this context is made once, in init(), and shared by every request; make it in run()")
+            yield Problem(
+                call.span, "this context is made once, in init(), and shared by every request; make it in run()"
+            )
 
 
 def _in_class(call: Call) -> bool:
@@ -281,5 +251,3 @@ def _in_class(call: Call) -> bool:
         isinstance(node, inner) and node.lineno <= call.node.lineno <= (node.end_lineno or node.lineno)
         for node, _ in call.module.nodes
     )
-
-

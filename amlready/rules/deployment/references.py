@@ -1,14 +1,14 @@
-"""Rules whose caret points at deployment.yml."""
+"""What a deployment refers to: its endpoint, model and environment, its code folder and its scoring script."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..diagnostic import Edit, Level, Problem, Related
-from ..document import Scalar
-from ..project import Deployment, Environment, Model, Project, Reference, asset_name
-from ..suggest import did_you_mean
-from . import rule
+from ...diagnostic import Edit, Level, Problem, Related
+from ...document import Scalar
+from ...specs import Deployment, Environment, Model, Project, Reference, asset_name
+from ...suggest import did_you_mean
+from .. import rule
 
 
 @rule(Level.WARNING)
@@ -16,8 +16,8 @@ def unknown_endpoint(deployment: Deployment, project: Project) -> Iterator[Probl
     """The deployment names an endpoint that none of the endpoint files declares.
 
     `az ml` sends the name as it is; if the endpoint does not exist in the workspace, the deployment fails with
-    `EndpointNotFound` or a 404. Letter case does not matter: Azure lower-cases both. Reported only when there is an endpoint
-    file to compare with.
+    `EndpointNotFound` or a 404. Letter case does not matter: Azure lower-cases both. Reported only when there is an
+    endpoint file to compare with.
 
     Bad::
 
@@ -52,7 +52,8 @@ def unknown_endpoint(deployment: Deployment, project: Project) -> Iterator[Probl
 def model_version_differs(deployment: Deployment, model: Model) -> Iterator[Problem]:
     """The deployment asks for a version of the model that the model's file does not declare.
 
-    The file registers one version; the deployment then runs another one, or fails because the workspace does not have it.
+    The file registers one version; the deployment then runs another one, or fails because the workspace does not have
+    it.
 
     Bad::
 
@@ -81,7 +82,8 @@ def model_version_differs(deployment: Deployment, model: Model) -> Iterator[Prob
 def environment_version_differs(deployment: Deployment, environment: Environment) -> Iterator[Problem]:
     """The deployment asks for a version of the environment that the environment's file does not declare.
 
-    The file registers one version; the deployment then runs in another one, or fails because the workspace does not have it.
+    The file registers one version; the deployment then runs in another one, or fails because the workspace does not
+    have it.
 
     Bad::
 
@@ -124,8 +126,8 @@ def _version_differs(deployment: Deployment, key: str, asset: Model | Environmen
 def unknown_model(deployment: Deployment, project: Project) -> Iterator[Problem]:
     """The deployment names a registered model that is spelled almost like one declared here.
 
-    A model that is registered elsewhere is fine and is not reported; a name that differs by a letter or two from the one in
-    a model file of the same repository is most likely a slip, and ends in `BadArgument: user model not found`.
+    A model that is registered elsewhere is fine and is not reported; a name that differs by a letter or two from the
+    one in a model file of the same repository is most likely a slip, and ends in `BadArgument: user model not found`.
 
     Bad::
 
@@ -154,8 +156,8 @@ def unknown_model(deployment: Deployment, project: Project) -> Iterator[Problem]
 def unknown_environment(deployment: Deployment, project: Project) -> Iterator[Problem]:
     """The deployment names a registered environment that is spelled almost like one declared here.
 
-    An environment that is registered elsewhere is fine and is not reported; a name that differs by a letter or two from the
-    one in an environment file of the same repository is most likely a slip.
+    An environment that is registered elsewhere is fine and is not reported; a name that differs by a letter or two
+    from the one in an environment file of the same repository is most likely a slip.
 
     Bad::
 
@@ -195,8 +197,8 @@ def _misspelled(deployment: Deployment, key: str, assets: list[Model] | list[Env
 def missing_code(deployment: Deployment) -> Iterator[Problem]:
     """The code folder of `code_configuration` does not exist.
 
-    The path is relative to the YAML file, not to the repository or the shell. azure-ai-ml does not look at it when it loads
-    the file; `create` fails with `Failed to open scoring script` after it has registered the data assets.
+    The path is relative to the YAML file, not to the repository or the shell. azure-ai-ml does not look at it when it
+    loads the file; `create` fails with `Failed to open scoring script` after it has registered the data assets.
 
     Bad::
 
@@ -227,8 +229,8 @@ def missing_code(deployment: Deployment) -> Iterator[Problem]:
 def missing_script(deployment: Deployment) -> Iterator[Problem]:
     """The scoring script is not in the code folder.
 
-    `scoring_script` is relative to `code`, and only that folder is uploaded. azure-ai-ml opens the script in `create`, after
-    it has registered the data assets.
+    `scoring_script` is relative to `code`, and only that folder is uploaded. azure-ai-ml opens the script in
+    `create`, after it has registered the data assets.
 
     Bad::
 
@@ -257,8 +259,11 @@ def missing_script(deployment: Deployment) -> Iterator[Problem]:
     if script.exists and not script.is_folder and inside:
         return
     if script.exists and not inside:
-        yield Problem(script.node.span, f"{script.node.text!r} is outside the code folder, so it is not uploaded",
-                      (Related(code.node.span, "only this folder is"),))
+        yield Problem(
+            script.node.span,
+            f"{script.node.text!r} is outside the code folder, so it is not uploaded",
+            (Related(code.node.span, "only this folder is"),),
+        )
         return
     name = script.path.name
     fix: tuple[Edit, ...] = ()

@@ -1,14 +1,14 @@
-"""Rules whose caret points at environment.yml, a deployment's inline environment, or the conda file."""
+"""What the conda file must install for the scoring script to be served and to collect."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..diagnostic import Level, Problem, Related
-from ..project import Conda, Deployment, Environment
-from ..script import Script
-from ..source import Span
-from . import rule
+from ...diagnostic import Level, Problem, Related
+from ...script import Script
+from ...source import Span
+from ...specs import Conda, Deployment, Environment
+from .. import rule
 
 SERVERS = ("azureml-inference-server-http", "azureml-defaults")
 """Distributions that bring the inference server."""
@@ -23,9 +23,9 @@ def _packages_span(conda: Conda) -> Span:
 def server_missing(deployment: Deployment, environment: Environment, conda: Conda) -> Iterator[Problem]:
     """The environment does not install the inference server that runs the scoring script.
 
-    The container fails with `A required package azureml-inference-server-http is missing`. Packages of the base image do not
-    count: a conda file makes a fresh environment. `azureml-defaults` brings the server as well. A custom container with an
-    `inference_config` brings its own.
+    The container fails with `A required package azureml-inference-server-http is missing`. Packages of the base image
+    do not count: a conda file makes a fresh environment. `azureml-defaults` brings the server as well. A custom
+    container with an `inference_config` brings its own.
 
     Bad::
 
@@ -52,16 +52,19 @@ def server_missing(deployment: Deployment, environment: Environment, conda: Cond
         return
     at = deployment.find("code_configuration")
     related = (Related(at.key.span, "this scoring script needs it"),) if at else ()
-    yield Problem(_packages_span(conda), "azureml-inference-server-http is not installed, so the scoring script cannot be "
-                  "served; add it under pip", related)
+    yield Problem(
+        _packages_span(conda),
+        "azureml-inference-server-http is not installed, so the scoring script cannot be served; add it under pip",
+        related,
+    )
 
 
 @rule(Level.ERROR)
 def monitoring_missing(script: Script, conda: Conda) -> Iterator[Problem]:
     """The scoring script imports the Collector, but the environment does not install it.
 
-    The worker fails with `ModuleNotFoundError: No module named 'azureml.ai'`, and the container never becomes ready. The
-    distribution is called `azureml-ai-monitoring`.
+    The worker fails with `ModuleNotFoundError: No module named 'azureml.ai'`, and the container never becomes ready.
+    The distribution is called `azureml-ai-monitoring`.
 
     Bad::
 

@@ -1,0 +1,5 @@
+"""Rules whose caret points at deployment.yml."""
+
+from . import references
+
+__all__ = ["references"]

@@ -1,0 +1,5 @@
+"""Rules whose caret points at the scoring script or a module beside it."""
+
+from . import collection, functions
+
+__all__ = ["collection", "functions"]

@@ -1,0 +1,205 @@
+"""What was found in files, as values: the subjects that rules read.
+
+A subject holds what its file says and what its references lead to. Everything that needs a look at the disk was looked
+up when it was made, so that rules are plain functions.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+from .diagnostic import Problem
+from .document import Document, Entry, Mapping, Node, Scalar
+from .packages import Packages, packages
+from .script import Script
+from .source import Source
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A local path that a spec names, relative to the spec's own folder as `az ml` resolves it."""
+
+    node: Scalar
+    path: Path
+    exists: bool
+    is_folder: bool = False
+    elsewhere: str | None = None
+    """What to write instead, when the path exists from the repository's root or the working directory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Spec:
+    """A YAML file that was recognised."""
+
+    document: Document
+
+    @property
+    def source(self) -> Source:
+        return self.document.source
+
+    @property
+    def folder(self) -> Path:
+        return self.source.path.parent
+
+    def get(self, *path: str | int) -> Node | None:
+        return self.document.get(*path)
+
+    def find(self, *path: str | int) -> Entry | None:
+        return self.document.find(*path)
+
+    def text(self, *path: str | int) -> str | None:
+        """A value that is text, or None."""
+        node = self.get(*path)
+        return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else None
+
+    @property
+    def name(self) -> str | None:
+        return self.text("name")
+
+    @property
+    def version(self) -> str | None:
+        """The version as azure-ai-ml reads it: any scalar, as text."""
+        node = self.get("version")
+        return str(node.value) if isinstance(node, Scalar) and node.value is not None else None
+
+
+@dataclass(frozen=True, eq=False)
+class Endpoint(Spec):
+    """An online endpoint; Kubernetes when it has `compute`, as azure-ai-ml decides."""
+
+    @property
+    def is_kubernetes(self) -> bool:
+        return bool(self.text("compute"))
+
+
+@dataclass(frozen=True, eq=False)
+class Conda(Spec):
+    """A conda file."""
+
+    @cached_property
+    def packages(self) -> Packages:
+        return packages(self.document)
+
+
+@dataclass(frozen=True, eq=False)
+class Environment(Spec):
+    """An environment: a file of its own, or inline in a deployment (`inside`)."""
+
+    inside: Mapping | None = None
+    conda_file: Reference | None = None
+    conda: Conda | None = None
+
+    def get(self, *path: str | int) -> Node | None:
+        return (self.inside or self.document.root).get(*path)
+
+    def find(self, *path: str | int) -> Entry | None:
+        return (self.inside or self.document.root).find(*path)
+
+
+@dataclass(frozen=True, eq=False)
+class Model(Spec):
+    """A model: a file of its own, or inline in a deployment (`inside`)."""
+
+    inside: Mapping | None = None
+    path: Reference | None = None
+
+    def get(self, *path: str | int) -> Node | None:
+        return (self.inside or self.document.root).get(*path)
+
+    def find(self, *path: str | int) -> Entry | None:
+        return (self.inside or self.document.root).find(*path)
+
+
+@dataclass(frozen=True, eq=False)
+class Data(Spec):
+    """A data asset."""
+
+
+@dataclass(frozen=True, eq=False)
+class Monitor(Spec):
+    """A monitor schedule."""
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A sample request: JSON text and, when it could be read, its value."""
+
+    source: Source
+    value: object = None
+    fault: Problem | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Deployment(Spec):
+    """An online deployment and what its references lead to; what was not found, or could not be read, is None."""
+
+    endpoint: Endpoint | None = None
+    model: Model | None = None
+    environment: Environment | None = None
+    code: Reference | None = None
+    scoring_script: Reference | None = None
+    script: Script | None = None
+    requests: tuple[Request, ...] = ()
+
+    @property
+    def is_kubernetes(self) -> bool:
+        """As azure-ai-ml decides: exactly this value, whatever `$schema` or the endpoint say."""
+        return self.text("type") == "kubernetes"
+
+    @property
+    def collections(self) -> Mapping | None:
+        node = self.get("data_collector", "collections")
+        return node if isinstance(node, Mapping) else None
+
+
+@dataclass(frozen=True, eq=False)
+class Fault:
+    """A file that gives no subject: `kind` is `unreadable`, `yaml`, `syntax` or `unrecognised`."""
+
+    kind: str
+    problem: Problem
+
+
+AnySpec: TypeAlias = Endpoint | Deployment | Model | Environment | Conda | Data | Monitor
+_S = TypeVar("_S", bound=Spec)
+
+
+@dataclass(frozen=True, eq=False)
+class Project:
+    """Everything that was found."""
+
+    specs: tuple[AnySpec, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    sources: dict[Path, Source] = field(default_factory=dict)
+    """Every file that was read, for ignore comments."""
+
+    def of(self, kind: type[_S]) -> list[_S]:
+        return [spec for spec in self.specs if isinstance(spec, kind)]
+
+    @cached_property
+    def endpoints(self) -> list[Endpoint]:
+        return self.of(Endpoint)
+
+    @cached_property
+    def deployments(self) -> list[Deployment]:
+        return self.of(Deployment)
+
+    @cached_property
+    def models(self) -> list[Model]:
+        return self.of(Model)
+
+    @cached_property
+    def environments(self) -> list[Environment]:
+        return self.of(Environment)
+
+
+def asset_name(node: Node | None) -> tuple[str, str] | None:
+    """Name and version (or label) of `azureml:name:version` and `azureml:name@label`; None for any other form."""
+    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+        return None
+    found = re.fullmatch(r"azureml:([^/:@\s]+)(?:[:@]([^/:@\s]+))?", node.value)
+    return (found[1], found[2] or "") if found else None
