@@ -107,10 +107,19 @@ def read(path: Path) -> Source:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise Unreadable(f"cannot be read: {reason}") from None
-    with open(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise Unreadable("is not a regular file")
-        if status.st_size > MAX_BYTES:
-            raise Unreadable(f"has {status.st_size:,} bytes; files over {MAX_BYTES:,} bytes are not read")
-        return decode(path, stream.read(MAX_BYTES + 1))
+    try:
+        return decode(path, _content(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def _content(descriptor: int) -> bytes:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise Unreadable("is not a regular file")
+    if status.st_size > MAX_BYTES:
+        raise Unreadable(f"has {status.st_size:,} bytes; files over {MAX_BYTES:,} bytes are not read")
+    data = os.read(descriptor, MAX_BYTES + 1)
+    while more := os.read(descriptor, MAX_BYTES + 1 - len(data)):
+        data += more
+    return data
