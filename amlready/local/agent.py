@@ -4,8 +4,8 @@
 was acknowledged is never lost. Whatever cannot be stored as Azure would store it is refused with a sentence, counted
 and said once. `GET /` tells the counts. A post names no deployment, so an agent serves one deployment.
 
-The Collector opens a connection per event, sends from one thread and waits for each answer; this standard-library
-server outruns it several times over (tools aside, about 400 events a second per worker is the Collector's own limit).
+The Collector sends from one thread, opens a connection for each event and waits for the answer, which comes to some
+400 events a second and worker; a thread per connection is enough to stay well ahead of it.
 
     python -m amlready.local.agent --root DIR --endpoint NAME --deployment NAME --collection NAME... [--port 0]
 
@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler
+from http import HTTPStatus
 from pathlib import Path
 from typing import NoReturn, Self
 
@@ -35,6 +35,8 @@ from amlready.local.store import Event, Store, Torn, inside, mend, source
 MAX_BODY = 100 * 1024 * 1024
 """Bytes of one event; more is answered with 413."""
 
+_LINE = 65536  # bytes
+_HEADERS = 100
 _TYPE = "azureml.inference."
 _NAMES = 50  # collections counted by name; a hostile sender could make up any number
 _CONTEXT = "ce-"
@@ -42,13 +44,14 @@ _KNOWN = frozenset({"ce-time", "ce-type", "ce-x-request-id", "ce-model-version",
 
 
 class Refused(Exception):
-    """An event that is not stored: the HTTP status and one sentence that says why."""
+    """An event that is not stored: the HTTP status, a sentence that says why, whether the connection stays usable."""
 
-    def __init__(self, status: int, sentence: str, collection: str = "") -> None:
+    def __init__(self, status: int, sentence: str, collection: str = "", *, keep: bool = True) -> None:
         super().__init__(sentence)
         self.status = status
         self.sentence = sentence
         self.collection = collection
+        self.keep = keep
 
 
 @dataclass(frozen=True)
@@ -245,76 +248,90 @@ class _Server(socketserver.ThreadingTCPServer):
         super().__init__(address, _Handler)
         self.agent = agent
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        if not isinstance(sys.exception(), OSError):  # a sender that went away is its own affair
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
+class _Handler(socketserver.StreamRequestHandler):
+    """As much of HTTP/1.1 as a sender of events speaks.
 
-class _Handler(BaseHTTPRequestHandler):
+    Not http.server, whose reading of headers takes longer than everything else that is done with an event.
+    """
+
     server: _Server
-    protocol_version = "HTTP/1.1"
     timeout = 30  # seconds without a byte
     wbufsize = -1  # one packet an answer
     disable_nagle_algorithm = True
 
-    def do_GET(self) -> None:
-        if self.path == "/":
-            self._answer(200, {name: asdict(count) for name, count in self.server.agent.counts.items()})
-        else:
-            self._answer(404, {"error": "only GET / and POST /modeldata/log exist here"})
+    def handle(self) -> None:
+        with suppress(OSError):  # a sender that went away is its own affair
+            while self._exchange():
+                self.wfile.flush()
 
-    def do_POST(self) -> None:
+    def _exchange(self) -> bool:
+        """Answer one request; False if the connection is not to be used again."""
+        line = self.rfile.readline(_LINE)
+        if not line.strip():
+            return False
         try:
-            body = self._body()
-            if body is not None:
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                self.server.agent.receive(headers, body)
+            method, path, headers = self._head(line)
+            keep = "close" not in headers.get("connection", "").lower() and line.rstrip().endswith(b"1.1")
+            if method == "GET" and path == "/":
+                counts = self.server.agent.counts
+                self._answer(200, {name: asdict(count) for name, count in counts.items()})
+            else:
+                self.server.agent.receive(headers, self._body(method, path, headers))
                 self._answer(200, {"status": "stored"})
         except Refused as refused:
             self.server.agent.refuse(refused)
-            self._answer(refused.status, {"error": refused.sentence})
+            self._answer(refused.status, {"error": refused.sentence}, refused.keep)
+            return keep and refused.keep
+        return keep
 
-    def _body(self) -> bytes | None:
-        """The body; None if the sender went away in the middle of it."""
-        text = self.headers.get("Content-Length")
-        if text is None:
-            self.close_connection = True
-            raise Refused(411, "header Content-Length is missing")
-        if not text.isascii() or not text.isdigit():
-            self.close_connection = True
-            raise Refused(400, f"header Content-Length is {text!r}")
+    def _head(self, line: bytes) -> tuple[str, str, dict[str, str]]:
+        """Method, path and the headers by lower-case name."""
+        try:
+            method, path, _ = line.decode("latin-1").split()
+        except ValueError:
+            raise Refused(400, "this is not an HTTP request", keep=False) from None
+        headers: dict[str, str] = {}
+        for _ in range(_HEADERS):
+            line = self.rfile.readline(_LINE)
+            if line in (b"\r\n", b"\n"):
+                return method, path, headers
+            name, colon, value = line.decode("latin-1").partition(":")
+            if not colon or not line.endswith(b"\n") or name != name.strip():
+                raise Refused(400, f"this is not an HTTP header: {line[:40]!r}", keep=False)
+            headers[name.lower()] = value.strip()
+        raise Refused(431, f"there are more than {_HEADERS} headers", keep=False)
+
+    def _body(self, method: str, path: str, headers: Mapping[str, str]) -> bytes:
+        text = headers.get("content-length", "0" if method == "GET" else "")
+        if not (text.isascii() and text.isdigit()):
+            raise Refused(411, f"header Content-Length is {text or 'missing'}", keep=False)
         length = int(text)
-        if length > MAX_BODY or self.path != "/modeldata/log":
+        if (method, path) != ("POST", "/modeldata/log"):
             self._discard(length)
-            if self.path != "/modeldata/log":
-                raise Refused(404, f"there is no {self.path} here, only POST /modeldata/log")
+            raise Refused(404, f"there is no {method} {path} here, only POST /modeldata/log and GET /")
+        if length > MAX_BODY:
+            self._discard(length)
             raise Refused(413, f"the event has {length} bytes, more than {MAX_BODY}")
+        if headers.get("expect", "").lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.wfile.flush()
         body = self.rfile.read(length)
-        if len(body) == length:
-            return body
-        self.close_connection = True
-        return None
+        if len(body) < length:
+            raise ConnectionError("the sender went away in the middle of an event")
+        return body
 
     def _discard(self, length: int) -> None:
         """Read what will not be used: a sender cut off while it still writes would never see the answer."""
-        self.close_connection = True
         left = min(length, 10 * MAX_BODY)
-        while left and (block := self.rfile.read(min(left, 1 << 16))):
+        while left and (block := self.rfile.read(min(left, _LINE))):
             left -= len(block)
 
-    def _answer(self, status: int, content: Mapping[str, object]) -> None:
+    def _answer(self, status: HTTPStatus | int, content: Mapping[str, object], keep: bool = True) -> None:
         body = json.dumps(content).encode()
-        self.send_response_only(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body)
-        self.wfile.flush()
-
-    def log_message(self, *_: object) -> None:
-        pass
+        head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
+        close = "" if keep else "Connection: close\r\n"
+        self.wfile.write(f"{head}{close}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -247,14 +247,19 @@ def _introduction(endpoint: LocalEndpoint) -> Iterator[str]:
         yield f"  log      {each.server.log}"
         for collection in each.deployment.enabled().values():
             where = endpoint.root / each.deployment.folder(collection)
-            yield f"  collect  {collection.name} ({collection.sampling_rate:.0%}) into {where}"
+            yield f"  collect  {collection.name} ({collection.sampling_rate * 100:g} %) into {where}"
 
 
 def _summary(endpoint: LocalEndpoint) -> Iterator[str]:
     for deployment, counts in endpoint.counts.items():
         for name, count in counts.items():
             refused = f", {count.errors} refused" if count.errors else ""
-            yield f"{deployment}: {name or 'other'}: {count.events} events, {count.rows} rows collected{refused}"
+            events, rows = _count(count.events, "event"), _count(count.rows, "row")
+            yield f"{deployment}: {name or 'other'}: {events}, {rows} collected{refused}"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _say(line: str) -> None:

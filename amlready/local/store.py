@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from threading import Lock
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 INLINE_LIMIT = 4 * 1024 * 1024
 """Bytes of data above which Azure keeps the data in a file of its own and only a reference in the record."""
@@ -112,7 +112,7 @@ class Store:
         self._inline_limit = inline_limit
         self._instance = uuid.uuid4().hex
         self._sequence = 0
-        self._files: OrderedDict[Path, _File] = OrderedDict()
+        self._files: OrderedDict[_Hour, _File] = OrderedDict()
         self._lock = Lock()
 
     def add(self, folder: str, event: Event) -> int:
@@ -120,10 +120,10 @@ class Store:
 
         Raises ValueError where `folder` leads out of the root.
         """
-        hour = inside(self.root, folder) / event.time.astimezone(UTC).strftime("%Y/%m/%d/%H")
+        hour = _Hour(folder, int(event.time.timestamp()) // 3600)
         if event.is_json and len(event.body) <= self._inline_limit:
             return self._append(hour, record(event, self._source))
-        return self._add_by_reference(hour, self.root / PurePosixPath(folder).parts[0], event)
+        return self._add_by_reference(hour, event)
 
     def close(self) -> None:
         with self._lock:
@@ -131,10 +131,12 @@ class Store:
                 file.close()
             self._files.clear()
 
-    def _add_by_reference(self, hour: Path, datastore: Path, event: Event) -> int:
+    def _add_by_reference(self, hour: _Hour, event: Event) -> int:
         """Data first, then the record that names it, by its path in the datastore as an Azure address does."""
-        _make_folder(hour, self.root)
-        beside = hour / f"{uuid.uuid4().hex}.{'json' if event.is_json else 'bin'}"
+        folder = hour.under(self.root)
+        _make_folder(folder, self.root)
+        beside = folder / f"{uuid.uuid4().hex}.{'json' if event.is_json else 'bin'}"
+        datastore = self.root / PurePosixPath(hour.folder).parts[0]
         try:
             _write_new(beside, event.body)
             line = record(event, self._source, beside.relative_to(datastore).as_posix())
@@ -143,12 +145,12 @@ class Store:
             beside.unlink(missing_ok=True)
             raise
 
-    def _append(self, hour: Path, line: bytes) -> int:
+    def _append(self, hour: _Hour, line: bytes) -> int:
         while not self._file(hour).append(line):
             pass  # it was closed between being found and being written to: find another
         return len(line)
 
-    def _file(self, hour: Path) -> _File:
+    def _file(self, hour: _Hour) -> _File:
         with self._lock:
             file = self._files.pop(hour, None)
             if file is None or file.closed:
@@ -158,14 +160,25 @@ class Store:
                 self._files.popitem(last=False)[1].close()
             return file
 
-    def _open(self, hour: Path, instead_of: _File | None) -> _File:
+    def _open(self, hour: _Hour, instead_of: _File | None) -> _File:
         if instead_of is not None:
             instead_of.close()
-        _make_folder(hour, self.root)
-        file = _File(hour / f"{self._instance}{self._sequence:06}.jsonl")
+        folder = hour.under(self.root)
+        _make_folder(folder, self.root)
+        file = _File(folder / f"{self._instance}{self._sequence:06}.jsonl")
         self._sequence += 1
-        _flush_folder(hour)
+        _flush_folder(folder)
         return file
+
+
+class _Hour(NamedTuple):
+    """An hour of a collection: its folder relative to the root, and hours since 1970."""
+
+    folder: str
+    number: int
+
+    def under(self, root: Path) -> Path:
+        return inside(root, self.folder) / datetime.fromtimestamp(self.number * 3600, UTC).strftime("%Y/%m/%d/%H")
 
 
 class _File:
