@@ -14,12 +14,9 @@ from typing import NoReturn
 
 from . import __version__, formats
 from .diagnostic import Diagnostic, Level
+from .misuse import Misuse
 
 OK, PROBLEMS, MISUSE, BUG, INTERRUPTED = 0, 1, 2, 3, 130
-
-
-class Misuse(Exception):
-    """The command cannot be carried out as given; `str()` says why and what to write instead."""
 
 
 class _Parser(argparse.ArgumentParser):

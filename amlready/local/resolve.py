@@ -8,11 +8,12 @@ from pathlib import Path
 
 from .. import project
 from ..document import Mapping, Node, Scalar
+from ..misuse import Misuse
 from ..specs import Deployment, Model, Project, asset_name
 from .layout import Collection, LocalDeployment
 
 
-class Unresolved(Exception):
+class Unresolved(Misuse):
     """There is nothing to run, or something that it needs is not here; `str()` says what and what to do."""
 
 
@@ -124,9 +125,12 @@ def _collections(deployment: Deployment) -> Iterator[Collection]:
 
 
 def _pins(deployment: Deployment) -> dict[str, str]:
+    """The exact versions of the conda file; of Python the minor version, which is what decides what can be installed."""
     conda = deployment.environment.conda if deployment.environment else None
-    exact = (each for each in conda.packages.requirements if each.manager == "pip") if conda else ()
-    return {each.name: each.version for each in exact if each.version}
+    exact = {each.name: each.version for each in conda.packages.requirements if each.version} if conda else {}
+    if "python" in exact:
+        exact["python"] = ".".join(exact["python"].split(".")[:2]) + ".*"
+    return exact
 
 
 def _number(node: Node | None, default: float) -> float:
