@@ -27,10 +27,11 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import NoReturn, Self
+from typing import Self
 
 from amlready.local.layout import Collection, LocalDeployment
 from amlready.local.store import Event, Store, Torn, inside, mend, source
+from amlready.records import parse_json
 
 MAX_BODY = 100 * 1024 * 1024
 """Bytes of one event; more is answered with 413."""
@@ -229,14 +230,10 @@ def _rows(event: Event) -> int:
     if not event.is_json:
         return 1
     try:
-        data = json.loads(event.body.decode(), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        data = parse_json(event.body)
+    except ValueError as error:
         raise Refused(400, f"the data is not JSON: {error}", event.collection) from error
     return len(data) if isinstance(data, list) else 1
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON value")
 
 
 class _Server(socketserver.ThreadingTCPServer):
