@@ -54,10 +54,10 @@ def invoke(file: Path | None, uri: str = URI, *, client_request_id: str | None =
         request_id = _request_id(client_request_id)
         answer = send(_target(uri), body, request_id, timeout)
     except Unusable as misuse:
-        _say(f"error: {misuse}")
+        _say(f"amlready: {misuse}")
         return 2
     except NoAnswer as failure:
-        _say(f"error: {failure}")
+        _say(f"amlready: {failure}")
         return 1
     sys.stdout.flush()
     sys.stdout.buffer.write(answer.body if answer.body.endswith(b"\n") else answer.body + b"\n")

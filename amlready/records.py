@@ -115,21 +115,26 @@ class Faults:
 class Tree:
     """The records in the `.jsonl` files under `root`, as far as these reached when the tree was made.
 
-    It can be read several times and shows the same each time, whatever is appended meanwhile.
+    It can be read several times and shows the same each time, whatever is appended meanwhile. `faults` is what the
+    first reading could not read.
     """
 
     def __init__(self, root: Path, wanted: Wanted | None = None) -> None:
-        self._top = root.parent if root.is_file() else root
+        self.faults = Faults()
         self._wanted = wanted or Wanted()
+        self._top = root.parent if root.is_file() else root
+        self._read = False
         paths = [root] if root.is_file() else sorted(root.rglob("*.jsonl"))
         self._files = [(path, path.stat().st_size) for path in paths if path.is_file()]
 
-    def records(self, faults: Faults | None = None) -> Iterator[Record]:
-        """The wanted records, in the order of their files. What cannot be read is noted in `faults`."""
+    def records(self) -> Iterator[Record]:
+        """The wanted records, in the order of their files."""
+        faults = Faults() if self._read else self.faults
+        self._read = True
         for path, size in self._files:
             if self._wanted.may_be_in(path):
                 with path.open("rb") as file:
-                    yield from self._records_of(file, path, size, Faults() if faults is None else faults)
+                    yield from self._records_of(file, path, size, faults)
 
     def at(self, where: Where) -> Record:
         """The record that an earlier pass found there."""
@@ -172,7 +177,7 @@ class Tree:
             where,
         )
 
-    def _data(self, attributes: Mapping[str, object], where: Where, faults: Faults) -> tuple[object, int]:
+    def _data(self, attributes: Mapping[object, object], where: Where, faults: Faults) -> tuple[object, int]:
         """The data, and how many bytes of it lie in a file of their own."""
         match attributes:
             case {"dataref": str() as reference} | {"datainblob": "true" | "True" | True, "data": str() as reference}:

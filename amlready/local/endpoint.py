@@ -164,10 +164,10 @@ def serve(
         except Stopped:
             return 130
         except ServerFailed as failure:
-            _say("\n".join((*failure.details, f"error: {failure}")))
+            _say("\n".join((*failure.details, f"amlready: {failure}")))
             return 1
         except (LayoutError, OSError, ValueError) as error:
-            _say(f"error: {error}")
+            _say(f"amlready: {error}")
             return 1
         finally:
             for line in _summary(endpoint):
