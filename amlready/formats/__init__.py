@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib import import_module
+from typing import TextIO
 
 from ..diagnostic import Diagnostic
 
 Format = Callable[[Sequence[Diagnostic]], str]
 
-NAMES = ("text", "json")
+NAMES = ("text", "github", "sarif", "json", "junit")
 
 
 def get(name: str) -> Format:
     """The format of that name. Each is imported when it is asked for: a clean run in a terminal needs no JSON."""
-    from importlib import import_module
-
     module = import_module(f".{name}", __name__)
     rendered: Format = module.render
     return rendered
+
+
+def usual(stream: TextIO, environment: Mapping[str, str]) -> Format:
+    """The format where none is asked for: annotations on GitHub Actions, else text, in colour on a terminal."""
+    if environment.get("GITHUB_ACTIONS") == "true":
+        return get("github")
+    colour = stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+    return partial(get("text"), colour=True) if colour else get("text")

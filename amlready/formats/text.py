@@ -4,31 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..diagnostic import Diagnostic
+from ..diagnostic import Diagnostic, Level
 from ..source import Span
 
 MAX_WIDTH = 160
 """Longest piece of a source line that is quoted, in characters."""
 
 
-def render(found: Sequence[Diagnostic]) -> str:
-    return "".join(line + "\n" for diagnostic in found for line in _lines(diagnostic))
+BOLD, FAINT, RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+COLOURS = {Level.ERROR: "\x1b[31m", Level.WARNING: "\x1b[33m", Level.NOTE: "\x1b[36m"}
 
 
-def _lines(diagnostic: Diagnostic) -> Iterator[str]:
-    problem = diagnostic.problem
-    yield f"{place(problem.span)}: {diagnostic.level}: {problem.message} [{diagnostic.rule}]"
-    yield from _quote(problem.span)
+def render(found: Sequence[Diagnostic], colour: bool = False) -> str:
+    return "".join(line + "\n" for diagnostic in found for line in _lines(diagnostic, colour))
+
+
+def _lines(diagnostic: Diagnostic, colour: bool) -> Iterator[str]:
+    problem, level = diagnostic.problem, str(diagnostic.level)
+    where, rule = place(problem.span), f"[{diagnostic.rule}]"
+    tint = COLOURS[diagnostic.level] if colour else ""
+    if colour:
+        where, level, rule = f"{BOLD}{where}{RESET}", f"{tint}{level}{RESET}", f"{FAINT}{rule}{RESET}"
+    yield f"{where}: {level}: {problem.message} {rule}"
+    yield from _quote(problem.span, tint)
     for related in problem.related:
         yield f"  {place(related.span)}: {related.message}"
-        yield from _quote(related.span)
+        yield from _quote(related.span, FAINT if colour else "")
 
 
 def place(span: Span) -> str:
     return f"{span.source.path}:{span.line}:{span.column}"
 
 
-def _quote(span: Span) -> Iterator[str]:
+def _quote(span: Span, tint: str) -> Iterator[str]:
     """The line and a caret below it; nothing for an empty line or a file that was not read."""
     line, column = span.line, span.column
     text = span.source.line(line)
@@ -41,7 +49,8 @@ def _quote(span: Span) -> Iterator[str]:
     caret = "^" * max(min(width, len(shown) - len(before)), 1)
     yield f"{line:>5} | {shown}"
     # Tabs are kept in the margin, so that the caret stands below its text however wide a tab is.
-    yield f"      | {''.join(each if each == chr(9) else ' ' for each in before)}{caret}"
+    margin = "".join(each if each == "\t" else " " for each in before)
+    yield f"      | {margin}{tint}{caret}{RESET if tint else ''}"
 
 
 def _printable(text: str) -> str:

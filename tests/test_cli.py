@@ -1,0 +1,155 @@
+"""The command line: exit status, standard output and standard error are what was promised."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from amlready import cli
+from amlready.rules import rules
+
+SPEC = "name: blue\nendpoint_name: my-endpoint\ninstance_type: Standard_D2as_v4\nmodel: azureml:m:1\n"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def put(path: str, text: str) -> Path:
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+    return target
+
+
+def test_a_clean_folder_exits_0_with_nothing_on_standard_output(capsys):
+    put("deployment.yml", SPEC)
+    assert cli.main(["check", "--only", "yaml"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "1 spec checked: no problems" in captured.err
+
+
+def test_problems_exit_1_with_the_findings_on_standard_output(capsys):
+    put("deployment.yml", SPEC + "name: green\n")
+    assert cli.main(["check", "--only", "duplicate-key"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.startswith("deployment.yml:5:1: warning: ")
+    assert captured.out.splitlines()[0].endswith("[duplicate-key]")
+    assert "explain duplicate-key" in captured.err
+
+
+@pytest.mark.parametrize("name", ["text", "json"])
+def test_the_exit_status_is_the_same_in_every_format(name, capsys):
+    put("deployment.yml", SPEC + "name: green\n")
+    assert cli.main(["check", "--only", "duplicate-key", "--format", name]) == 1
+    assert "duplicate-key" in capsys.readouterr().out
+
+
+def test_json_is_an_empty_array_where_there_is_nothing(capsys):
+    assert cli.main(["check", "--format", "json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == []
+    assert "no Azure ML specs found" in captured.err
+
+
+def test_a_level_hides_what_is_less_grave(capsys):
+    put("deployment.yml", SPEC + "name: green\n")
+    assert cli.main(["check", "--only", "duplicate-key", "--level", "error"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["check", "nowhere"], "no file or folder 'nowhere'"),
+        (["check", "--only", "duplicate-keys"], "did you mean 'duplicate-key'?"),
+        (["explain", "nonsense"], "no rule 'nonsense'"),
+        (["check", "--format", "xml"], "invalid choice"),
+        (["check", "--bogus"], "unrecognized arguments"),
+        ([], "required"),
+        (["serve"], "no online deployment found"),
+        (["score"], "no online deployment found"),
+        (["score", "-f", "missing.yml"], "no file 'missing.yml'"),
+    ],
+)
+def test_misuse_exits_2_with_one_clear_sentence(arguments, said, capsys):
+    assert cli.main(arguments) == 2
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.out == ""
+    assert "Traceback" not in captured.err
+
+
+def test_a_bug_of_ours_exits_3_and_says_so(capsys, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("amlready.rules.run", broken)
+    put("deployment.yml", SPEC)
+    assert cli.main(["check"]) == 3
+    assert "has a bug" in capsys.readouterr().err
+
+
+def test_an_interruption_exits_130(monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("amlready.project.load", interrupted)
+    assert cli.main(["check"]) == 130
+
+
+def test_a_reader_that_goes_away_is_no_fault():
+    put("deployment.yml", SPEC + "".join(f"tags: {{a: {i}}}\n" for i in range(3000)))
+    command = [sys.executable, "-m", "amlready", "check", "--only", "duplicate-key"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        _, errors = process.communicate(timeout=60)
+    assert b"Traceback" not in errors
+    assert b"Exception" not in errors
+
+
+def test_explain_prints_a_rule_s_whole_page(capsys):
+    assert cli.main(["explain", "no-on-error"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("no-on-error (warning)\n\nA Collector is made without `on_error`")
+    assert "Good::" in printed
+
+
+def test_explain_lists_every_rule(capsys):
+    assert cli.main(["explain"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == sorted(rules())
+
+
+def test_the_version_names_the_sdk_that_the_schemas_are_of(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+    assert ended.value.code == 0
+    assert "azure-ai-ml 1." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["check", "score", "serve", "invoke", "collected", "explain"])
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--help"])
+    assert ended.value.code == 0
+    assert len(capsys.readouterr().out) > 200
+
+
+def test_check_imports_nothing_heavy():
+    put("deployment.yml", SPEC)
+    code = (
+        "import sys; from amlready import cli; cli.main(['check']);"
+        "heavy = {'jsonschema', 'jsonschema_rs', 'pandas', 'numpy', 'azure', 'requests', 'http', 'asyncio', 'difflib'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, timeout=60, check=True)
+    assert printed.stdout.splitlines()[-1] == "[]"
