@@ -198,11 +198,12 @@ class Join:
         for partner in self._partners.values():
             for _, rows in partner.places:
                 right.add(rows, partner.rows)
-        for name, other, side in ((*self._names, self._left), (*reversed(self._names), right)):
+        left_name, right_name = self._names
+        for name, other, side in ((left_name, right_name, self._left), (right_name, left_name, right)):
             if side.alone:
                 yield f"{side.alone} of {side.rows} rows of {name} have no partner in {other}"
         if right.rows and not self._left.alone + right.alone:
-            yield f"every row of {' and '.join(self._names)} has its partner"
+            yield f"every row of {left_name} and {right_name} has its partner"
         if shared := sum(partner.events * len(partner.places) > 1 for partner in self._partners.values()):
             ids = "1 correlation id belongs" if shared == 1 else f"{shared} correlation ids belong"
             yield f"{ids} to several events: each is joined with every other, as model monitoring does"
