@@ -87,7 +87,7 @@ SKIPPED = frozenset(
 )
 
 
-def walk(folder: Path) -> Iterator[Path]:
+def walk(folder: Path, deep: bool = True) -> Iterator[Path]:
     """YAML files below a folder, any case of extension, without hidden and vendored folders; follows no links."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -97,7 +97,7 @@ def walk(folder: Path) -> Iterator[Path]:
         if entry.name.startswith(".") or entry.name in SKIPPED:
             continue
         if entry.is_dir(follow_symlinks=False):
-            if not os.path.exists(os.path.join(entry.path, "pyvenv.cfg")):
+            if deep and not os.path.exists(os.path.join(entry.path, "pyvenv.cfg")):
                 yield from walk(Path(entry.path))
         elif entry.name.lower().endswith((".yml", ".yaml")):
             yield Path(entry.path)

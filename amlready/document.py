@@ -8,6 +8,7 @@ counts.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Mapping as Mapping_
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
@@ -16,6 +17,7 @@ import yaml
 
 from .diagnostic import Problem, Related
 from .source import Source, Span
+from .template import Marker, Template, template
 
 MAX_DEPTH = 250
 """Deepest nesting that is read. The SDK's own parser gives up with a RecursionError between 300 and 900."""
@@ -131,6 +133,8 @@ class Document:
 
     source: Source
     root: Mapping
+    unfilled: tuple[Marker, ...] = ()
+    """The placeholders that have no value."""
 
     def get(self, *path: str | int) -> Node | None:
         return self.root.get(*path)
@@ -208,11 +212,15 @@ class _Refusal(Exception):
         self.start, self.end, self.related = start, end, related
 
 
-def parse(source: Source) -> Document | Problem:
-    """A document, or the one reason why there is none; azure-ai-ml refuses the file for the same reason."""
+def parse(source: Source, values: Mapping_[str, str] | None = None) -> Document | Problem:
+    """A document, or the one reason why there is none; azure-ai-ml refuses the file for the same reason.
+
+    `values` fill the placeholders of a template; see `template`.
+    """
+    filling = template(source.text, values or {})
     try:
-        node = _compose(source)
-        root = _Builder(source).build(node) if node is not None else None
+        node = _compose(source, filling.masked)
+        root = _Builder(source, filling).build(node) if node is not None else None
     except _Refusal as refusal:
         return Problem(Span(source, refusal.start, refusal.end), str(refusal), refusal.related)
     if root is None or (isinstance(root, Scalar) and root.value is None):
@@ -220,20 +228,20 @@ def parse(source: Source) -> Document | Problem:
     if not isinstance(root, Mapping):
         kind = "a list" if isinstance(root, Sequence) else f"the single value {root.text[:40]!r}"
         return Problem(source.top, f"the file holds {kind}; a spec is a mapping of keys to values")
-    return Document(source, root)
+    return Document(source, root, filling.unfilled())
 
 
-def _compose(source: Source) -> yaml.Node | None:
+def _compose(source: Source, text: str) -> yaml.Node | None:
     _check_depth(source)
     # libyaml lets a tab separate a key from its value; the parser that the SDK uses does not.
     first = _Pure if "\t" in source.text else _Fast
     try:
-        return _composed(source.text, first)
+        return _composed(text, first)
     except (yaml.YAMLError, ValueError) as error:
         if first is _Pure:
             raise _refusal(source, error) from None
     try:  # what only libyaml refuses (an unknown %DIRECTIVE) is fine for the SDK
-        return _composed(source.text, _Pure)
+        return _composed(text, _Pure)
     except (yaml.YAMLError, ValueError) as error:
         raise _refusal(source, error) from None
 
@@ -306,8 +314,9 @@ class _Builder:
 
     scalars: dict[tuple[str, str], object] = {}
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, filling: Template) -> None:
         self.source = source
+        self.filling = filling
         self.done: dict[int, tuple[Node, int]] = {}
         self.open: set[int] = set()
         self.values = _Values()
@@ -380,6 +389,9 @@ class _Builder:
 
     def scalar(self, node: yaml.ScalarNode) -> Scalar:
         start, end = node.start_mark.index, node.end_mark.index
+        if self.filling.markers and any(self.filling.within(start, end)):
+            value, text = self.filling.value(start, end)
+            return Scalar(self.source, start, end, value, text, node.style is None)
         return Scalar(self.source, start, end, self.constructed(node), node.value, node.style is None)
 
     def constructed(self, node: yaml.ScalarNode) -> object:

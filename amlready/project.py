@@ -10,15 +10,18 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as Mapping_
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from . import document, script
 from .diagnostic import Problem
 from .discovery import kind_of, may_be_spec, repository, walk
 from .document import Document, Mapping, Node, Scalar
+from .overrides import Override, apply
 from .script import Script
-from .source import Source, Unreadable, read
+from .source import Source, Unreadable, decode, read
 from .specs import (
     Conda,
     Data,
@@ -37,29 +40,53 @@ from .specs import (
 
 _S = TypeVar("_S", bound=Spec)
 
-Kinds: TypeAlias = dict[Path, type[Spec]]
+
+@dataclass(frozen=True)
+class Reading:
+    """How files are read.
+
+    `kinds` of files that do not say it themselves, `texts` in the place of files (standard input), `values` for
+    placeholders, `settings` for the files that are named, and the `endpoint_name` of all deployments.
+    """
+
+    kinds: Mapping_[Path, type[Spec]] = field(default_factory=dict)
+    texts: Mapping_[Path, bytes] = field(default_factory=dict)
+    values: Mapping_[str, str] = field(default_factory=dict)
+    settings: tuple[Override, ...] = ()
+    endpoint_name: Override | None = None
 
 
-def load(paths: Iterable[Path], kinds: Kinds | None = None) -> Project:
+def load(paths: Iterable[Path], reading: Reading | None = None) -> Project:
     """The specs below folders and in files; a file that is named itself must be a spec, others are passed over.
 
-    `kinds` says what files are that do not say it themselves.
+    The specs beside a named file are read too, to see how it fits in, but nothing is reported in them.
     """
-    loader = _Loader(kinds or {})
+    loader = _Loader(reading or Reading())
+    named: list[Path] = []
     for path in paths:
         if path.is_dir():
             for each in walk(path):
                 loader.add(each, named=False)
         else:
+            named.append(normal(path))
             loader.add(path, named=True)
-    return loader.project()
+    checked = set(loader.sources)
+    for path in named:
+        for each in walk(path.parent, deep=False):
+            loader.add(each, named=False)
+    return loader.project(frozenset(loader.sources) - checked)
+
+
+def normal(path: Path) -> Path:
+    """A path as it is shown and compared: without `.` and `..`."""
+    return Path(os.path.normpath(path))
 
 
 class _Loader:
     """Reads each file once and ties the specs together when all are there."""
 
-    def __init__(self, kinds: Kinds) -> None:
-        self.kinds = kinds
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
         self.sources: dict[Path, Source] = {}
         self.documents: list[tuple[type[Spec], Document]] = []
         self.faults: list[Fault] = []
@@ -70,23 +97,27 @@ class _Loader:
 
     def read(self, path: Path) -> Source | None:
         """A file's text, once; None when there is no such file. An unreadable one is a fault."""
-        path = Path(os.path.normpath(path))
+        path = normal(path)
         if path not in self.sources:
             if not path.is_file():
                 return None
             try:
-                self.sources[path] = read(path)
+                self.sources[path] = self.text(path)
             except Unreadable as reason:
                 self.faults.append(Fault("unreadable", Problem(Source(path, "").top, str(reason))))
                 self.sources[path] = Source(path, "")
         return self.sources[path]
 
+    def text(self, path: Path) -> Source:
+        given = self.reading.texts.get(path)
+        return read(path) if given is None else decode(path, given)
+
     def add(self, path: Path, named: bool) -> None:
-        path = Path(os.path.normpath(path))
+        path = normal(path)
         if path in self.sources:
             return
         try:
-            source = read(path)
+            source = self.text(path)
         except Unreadable as reason:
             self.faults.append(Fault("unreadable", Problem(Source(path, "").top, str(reason))))
             return
@@ -95,29 +126,35 @@ class _Loader:
     def add_source(self, source: Source, named: bool) -> None:
         if source.path.suffix.lower() not in (".yml", ".yaml"):
             self.sources[source.path] = source
-            if named:
-                self.unrecognised(source, "only YAML specs (.yml, .yaml) can be checked by name")
+            self.unrecognised(source, "only YAML specs (.yml, .yaml) can be checked by name")
             return
-        kind = self.kinds.get(source.path)
+        kind = self.reading.kinds.get(source.path)
         if not (named or kind or may_be_spec(source.text)):
             return
         self.sources[source.path] = source
-        doc = document.parse(source)
+        doc = document.parse(source, self.reading.values)
         if isinstance(doc, Problem):
             self.faults.append(Fault("yaml", doc))
             return
+        if named:
+            apply(doc, self.reading.settings)
         kind = kind or kind_of(doc)
         if kind is not None:
-            self.documents.append((kind, doc))
+            self.add_document(kind, doc)
         elif named:
             self.unrecognised(source, "this is none of the kinds that are checked; say what it is with $schema")
+
+    def add_document(self, kind: type[Spec], doc: Document) -> None:
+        if kind is Deployment and self.reading.endpoint_name:
+            apply(doc, (self.reading.endpoint_name,))
+        self.documents.append((kind, doc))
 
     def unrecognised(self, source: Source, message: str) -> None:
         self.faults.append(Fault("unrecognised", Problem(source.top, message)))
 
     # --- tying together ---
 
-    def project(self) -> Project:
+    def project(self, beside: frozenset[Path]) -> Project:
         by_kind: dict[type[Spec], list[Document]] = {}
         for kind, doc in self.documents:
             by_kind.setdefault(kind, []).append(doc)
@@ -130,7 +167,21 @@ class _Loader:
         condas = [conda for conda in self.condas.values() if conda is not None]
         rest = [kind(doc) for kind in (Data, Monitor) for doc in by_kind.get(kind, ())]
         specs = (*endpoints, *deployments, *models, *environments, *condas, *rest)
-        return Project(specs, tuple(self.faults), self.sources)
+        context = beside - self.reached(deployments, environments, beside)
+        faults = tuple(each for each in self.faults if each.problem.span.source.path not in context)
+        return Project(specs, faults, self.sources, context)
+
+    def reached(
+        self, deployments: list[Deployment], environments: list[Environment], beside: frozenset[Path]
+    ) -> set[Path]:
+        """The files that named files lead to."""
+        mine = [each for each in deployments if each.source.path not in beside]
+        direct = [part for each in mine for part in (each.endpoint, each.model, each.environment) if part]
+        used = {each.source.path for each in direct}
+        for each in [*environments, *(each.environment for each in mine if each.environment)]:
+            if each.conda and (each.source.path in used or each.source.path not in beside):
+                used.add(each.conda.source.path)
+        return used
 
     def reference(self, base: Path, node: Node | None) -> Reference | None:
         """A local path; None for anything that is not text or names something elsewhere (azureml:, https:, git+...)."""
@@ -167,7 +218,7 @@ class _Loader:
         source = self.read(path)
         if source is None or any(fault.problem.span.source is source for fault in self.faults):
             return None
-        doc = document.parse(source)
+        doc = document.parse(source, self.reading.values)
         if isinstance(doc, Problem):
             self.faults.append(Fault("yaml", doc))
             return None

@@ -88,6 +88,10 @@ class Span:
     def text(self) -> str:
         return self.source.text[self.start : self.end]
 
+    def overlaps(self, other: Span) -> bool:
+        """Whether two places share a character."""
+        return self.source is other.source and self.start < other.end and other.start < self.end
+
 
 def decode(path: Path, data: bytes) -> Source:
     """Bytes of a file as a `Source`. Raises Unreadable when they are not UTF-8, which azure-ai-ml insists on too."""

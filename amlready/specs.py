@@ -176,6 +176,8 @@ class Project:
     faults: tuple[Fault, ...] = ()
     sources: dict[Path, Source] = field(default_factory=dict)
     """Every file that was read, for ignore comments."""
+    context: frozenset[Path] = frozenset()
+    """Files that were read only to see how a named file fits in; nothing is reported in them."""
 
     def of(self, kind: type[_S]) -> list[_S]:
         return [spec for spec in self.specs if isinstance(spec, kind)]

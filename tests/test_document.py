@@ -82,7 +82,7 @@ def test_an_alias_gives_the_anchored_value():
 @pytest.mark.parametrize(
     ("text", "line", "column", "message"),
     [
-        ("name: {{NAME}}", 1, 8, "placeholder"),
+        ("name: {[NAME]: x}", 1, 8, "a key cannot be"),
         ("a: 1\nb:\tc", 2, 3, "tab"),
         ("a: 1\nb: !ENV x", 2, 4, "tag '!ENV'"),
         ("a: !!python/object/apply:os.system [ls]", 1, 4, "tag"),

@@ -26,7 +26,6 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-
 def put(path: str, text: str) -> Path:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +60,7 @@ def test_specs_are_found_by_what_they_say_whatever_they_are_called():
         "$schema: https://azuremlschemas.azureedge.net/latest/commandJob.schema.json\ncommand: echo\nenvironment: a\n",
         "$schema: https://azuremlschemas.azureedge.net/latest/batchDeployment.schema.json\n"
         "name: b\nendpoint_name: e\nmodel: azureml:m:1\nmini_batch_size: 10\n",
-        "$schema: https://azuremlschemas.azureedge.net/latest/batchEndpoint.schema.json\nname: b\nauth_mode: aad_token\n",
+        "$schema: https://azuremlschemas.azureedge.net/latest/batchEndpoint.schema.json\nname: b\nauth_mode: key\n",
         "$schema: https://azuremlschemas.azureedge.net/latest/amlCompute.schema.json\nname: c\ntype: amlcompute\n",
     ],
 )
@@ -84,7 +83,7 @@ def test_hidden_and_vendored_folders_and_links_are_not_entered(tmp_path):
 
 
 def test_a_broken_file_that_is_meant_to_be_a_spec_is_a_fault():
-    put("deployment.yml", "name: blue\nendpoint_name: {{ENDPOINT}}\n")
+    put("deployment.yml", "name: blue\nendpoint_name: [my-endpoint\n")
     assert [each.kind for each in project.load([Path(".")]).faults] == ["yaml"]
 
 

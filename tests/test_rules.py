@@ -9,6 +9,7 @@ import pytest
 
 from amlready import project, rules
 from amlready.fix import apply
+from amlready.project import Reading
 from amlready.rules import Rule
 from amlready.specs import Conda, Data, Deployment, Endpoint, Environment, Model, Monitor, Project
 
@@ -75,7 +76,7 @@ def load(rule: Rule, text: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> 
     root.mkdir()
     monkeypatch.chdir(root)
     kinds = {} if rule.name == "unrecognised" else {Path(name): kind for name, (kind, _) in KINDS.items()}
-    return project.load(write(root, texts), kinds)
+    return project.load(write(root, texts), Reading(kinds=kinds))
 
 
 @pytest.fixture(params=sorted(ALL))

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from ..diagnostic import Diagnostic, Level, Problem
 from ..ignore import Ignores, collect, suppress
+from ..source import Source
 from ..specs import Deployment, Environment, Project
 
 SUBJECTS = (
@@ -105,10 +106,26 @@ def run(project: Project, chosen: Iterable[Rule] | None = None) -> list[Diagnost
     active = list(rules().values() if chosen is None else chosen)
     contexts = list(_contexts(project))
     found = {each for one in active if "Ignores" not in one.subjects for each in _apply(one, contexts)}
-    ignores = suppress(collect(project.sources.values()), found, {one.name for one in active}, set(rules()))
+    found = _without(found, project)
+    ignores = suppress(collect(_reported(project)), found, {one.name for one in active}, set(rules()))
     about: list[_Context] = [{"Ignores": [ignores]}]
     remarks = {each for one in active if "Ignores" in one.subjects for each in _apply(one, about)}
     return sorted(ignores.kept | remarks, key=lambda each: each.order)
+
+
+def _reported(project: Project) -> list[Source]:
+    return [source for path, source in project.sources.items() if path not in project.context]
+
+
+def _without(found: set[Diagnostic], project: Project) -> set[Diagnostic]:
+    """Leave out what follows from an unfilled placeholder, and what is in files that are only there for context."""
+    unfilled = [each.problem.span for each in found if each.rule == "unfilled-placeholder"]
+    return {
+        each
+        for each in found
+        if each.problem.span.source.path not in project.context
+        and (each.rule == "unfilled-placeholder" or not any(map(each.problem.span.overlaps, unfilled)))
+    }
 
 
 _Context = dict[str, list[object]]

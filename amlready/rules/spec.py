@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..diagnostic import Level, Problem, Related
 from ..ignore import Ignores
-from ..specs import Project
+from ..specs import Project, Spec
 from ..suggest import did_you_mean
 from . import rule, rules
 
@@ -44,7 +44,34 @@ def yaml(project: Project) -> Iterator[Problem]:
     """The file is not YAML that azure-ai-ml can load.
 
     The SDK takes one document a file, in YAML 1.1, with plain tags. It parses with PyYAML's safe loader; so does this
-    check. A placeholder such as `{{NAME}}` that is not in quotes is YAML's own syntax for a mapping inside a mapping.
+    check, and it says in which place.
+
+    Bad::
+
+        # deployment.yml
+        name: blue
+        endpoint_name: my-endpoint
+        description: blue: the first one
+
+    Good::
+
+        # deployment.yml
+        name: blue
+        endpoint_name: my-endpoint
+        description: "blue: the first one"
+    """
+    yield from _faults(project, "yaml")
+
+
+@rule(Level.ERROR)
+def unfilled_placeholder(project: Project) -> Iterator[Problem]:
+    """A template's placeholder was not filled in.
+
+    Nothing between this file and Azure replaces it: `az ml` sends `${NAME}` or `<name>` as it stands, GitHub Actions
+    renders `${{ }}` in its own workflow files only, and `{{NAME}}` without quotes is not even valid YAML. Fill the file
+    in before it is used, or check it with `--var NAME=value`. In environment variables and descriptions `$NAME` and
+    `<name>` may be meant for somebody else and are not reported; references to secrets (`${{azureml://...}}`) are
+    Azure's own.
 
     Bad::
 
@@ -58,7 +85,29 @@ def yaml(project: Project) -> Iterator[Problem]:
         name: blue
         endpoint_name: my-endpoint
     """
-    yield from _faults(project, "yaml")
+    for spec in project.specs:
+        meant_for_others = _free_text(spec)
+        for each in spec.document.unfilled:
+            if each.form in ("angle", "variable", "underscores") and any(
+                start <= each.start < end for start, end in meant_for_others
+            ):
+                continue
+            span = spec.source.span(each.start, each.end)
+            yield Problem(
+                span,
+                f"{span.text!r} was not filled in{_WHY.get(each.form, '')}; --var {each.name}=... checks "
+                "the file with a value",
+            )
+
+
+_WHY = {"expression": " (GitHub Actions renders expressions in its workflow files only)"}
+
+
+def _free_text(spec: Spec) -> list[tuple[int, int]]:
+    """Where `$NAME` and `<name>` may be meant for somebody else."""
+    keys = ("environment_variables", "description", "tags", "properties", "dependencies")
+    entries = (spec.document.find(key) for key in keys)
+    return [(entry.value.start, entry.value.end) for entry in entries if entry is not None]
 
 
 @rule(Level.ERROR)
