@@ -40,11 +40,12 @@ def agent(tmp_path, said):
         yield running
 
 
-def post(port: int, body: bytes = ROWS, path: str = "/modeldata/log", drop: tuple = (), **headers: str) -> tuple[int, dict]:
+def post(port: int, body: bytes = ROWS, path: str = "/modeldata/log", drop: tuple = (), **own: str) -> tuple[int, dict]:
+    headers = {name: value for name, value in HEADERS.items() if name not in drop}
+    headers |= {name.replace("_", "-"): value for name, value in own.items()}
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        given = {name: value for name, value in HEADERS.items() if name not in drop}
-        connection.request("POST", path, body, given | {name.replace("_", "-"): value for name, value in headers.items()})
+        connection.request("POST", path, body, headers)
         response = connection.getresponse()
         return response.status, json.loads(response.read())
     finally:
@@ -246,7 +247,8 @@ def start_agent(tmp_path):
     def start(*before: str) -> tuple[subprocess.Popen, int]:
         names = ["--endpoint", "e", "--deployment", "blue", "--collection", "model_inputs"]
         command = [sys.executable, "-m", "amlready.local.agent", "--root", str(tmp_path), *names]
-        process = subprocess.Popen([*before, *command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        process = subprocess.Popen([*before, *command], cwd=ROOT, **pipes)
         started.append(process)
         return process, int(process.stdout.readline())
 
