@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -63,22 +63,34 @@ def _command(
 
 
 def _reporting(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--format", choices=formats.NAMES, default="text", help="how findings are written (text)")
     command.add_argument(
-        "--only", action="append", metavar="RULE", default=[], help="report this rule only; repeatable"
+        "--format", choices=formats.NAMES, help="how findings are written (text; on GitHub Actions github)"
     )
+    command.add_argument("--only", action="append", metavar="RULE", default=[], help="this rule only; repeatable")
     command.add_argument(
-        "--level",
-        choices=[str(each) for each in Level],
-        default="note",
-        help="report this level and graver ones only (note)",
+        "--level", choices=[str(each) for each in Level], default="note", help="this level and graver ones only (note)"
     )
 
 
 def _check(commands: _Commands[argparse.ArgumentParser]) -> None:
     command = _command(commands, "check", check)
-    command.add_argument("paths", nargs="*", metavar="PATH", help="folders or files (default: the working directory)")
+    command.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="folders or files; - is standard input (default: the working directory)",
+    )
     _reporting(command)
+    mending = command.add_mutually_exclusive_group()
+    mending.add_argument("--fix", action="store_true", help="mend what has one right answer, then check again")
+    mending.add_argument("--diff", action="store_true", help="show what --fix would change")
+    command.add_argument(
+        "--set", action="append", metavar="KEY=VALUE", default=[], help="override a value, as az ml does"
+    )
+    command.add_argument("--name", help="override the name, as az ml does")
+    command.add_argument("--endpoint-name", metavar="NAME", help="override the deployments' endpoint, as az ml does")
+    command.add_argument("--var", action="append", metavar="NAME=VALUE", default=[], help="fill in a placeholder")
+    command.add_argument("--stdin-filename", metavar="FILE", help="the file that standard input stands for")
 
 
 def check(options: argparse.Namespace) -> int:
@@ -87,36 +99,23 @@ def check(options: argparse.Namespace) -> int:
     Finds the Azure ML specs in folders by their content and reports what the SDK, Azure or the container would refuse.
     Exit status: 0 nothing at error or warning, 1 problems, 2 misuse, 3 a bug in amlready.
     """
-    from . import project, rules
+    from . import checking
 
-    paths = [Path(each) for each in options.paths or ["."]]
-    for path in paths:
-        if not os.path.lexists(path):
-            raise Misuse(f"there is no file or folder {str(path)!r}")
-    chosen = [rules.rules()[name] for name in _known(options.only)] or None
-    loaded = project.load(paths)
-    found = rules.run(loaded, chosen)
-    if not loaded.specs and not loaded.faults:
-        _say(f"no Azure ML specs found in {', '.join(map(str, paths))}")
-        sys.stdout.write(formats.get(options.format)([]))
-        return OK
-    return report(found, options, f"{_count(loaded.specs, 'spec')} checked")
-
-
-def _known(names: Iterable[str]) -> list[str]:
-    from .rules import rules
-    from .suggest import did_you_mean
-
-    for name in names:
-        if name not in rules():
-            raise Misuse(f"there is no rule {name!r}{did_you_mean(name, rules()) or '; `amlready explain` lists them'}")
-    return list(names)
+    found, project, changes = checking.run(options)
+    if options.diff:
+        sys.stdout.write(changes)
+        return PROBLEMS if changes else OK
+    if not project.specs and not project.faults:
+        _say(f"no Azure ML specs found in {', '.join(options.paths) or 'this folder'}")
+    specs = [each for each in project.specs if each.source.path not in project.context]
+    return report(found, options, f"{_count(specs, 'spec')} checked")
 
 
 def report(found: Sequence[Diagnostic], options: argparse.Namespace, checked: str) -> int:
     """Write findings at the wanted level to standard output and a summary to standard error."""
     shown = [each for each in found if each.level.rank <= Level(options.level).rank]
-    sys.stdout.write(formats.get(options.format)(shown))
+    render = formats.get(options.format) if options.format else formats.usual(sys.stdout, os.environ)
+    sys.stdout.write(render(shown))
     sys.stdout.flush()
     counts = [
         _count([each for each in shown if each.level is level], str(level))
@@ -168,6 +167,7 @@ def score(options: argparse.Namespace) -> int:
     Runs in a child process, through the inference server's own application and the real Collector, laid out as Azure
     lays out the container. Same findings, formats and exit status as check.
     """
+    from .checking import known
     from .local import trial
     from .local.resolve import choose, resolve
 
@@ -177,7 +177,7 @@ def score(options: argparse.Namespace) -> int:
         if not path.is_file():
             raise Misuse(f"there is no file {str(path)!r}")
     found = trial.score(deployment, resolve(deployment, options.model), requests, timeout=options.timeout)
-    kept = [each for each in found if not options.only or each.rule in _known(options.only)]
+    kept = [each for each in found if not options.only or each.rule in known(options.only)]
     return report(kept, options, f"init() and {_count(requests, 'request')} run")
 
 
@@ -281,13 +281,14 @@ def _explain(commands: _Commands[argparse.ArgumentParser]) -> None:
 def explain(options: argparse.Namespace) -> int:
     """Print a rule's manual page: what is wrong, why, and both examples."""
     from . import manual
+    from .checking import known
 
     if options.all:
         print(manual.markdown(), end="")
     elif options.rule is None:
         print(manual.listing(), end="")
     else:
-        (name,) = _known([options.rule])
+        (name,) = known([options.rule])
         print(manual.page(name), end="")
     return OK
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -153,3 +154,102 @@ def test_check_imports_nothing_heavy():
     )
     printed = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, timeout=60, check=True)
     assert printed.stdout.splitlines()[-1] == "[]"
+
+
+# --- reading from elsewhere, setting, filling in, mending ---
+
+SCRIPT = (
+    "from azureml.ai.monitoring import Collector\r\ndef init():\r\n    Collector('Model_Inputs', on_error=print)\r\n"
+)
+
+
+def project(script: str = SCRIPT) -> None:
+    put("deployment.yml", SPEC + "code_configuration: {code: src, scoring_script: score.py}\n")
+    Path("src").mkdir()
+    Path("src/score.py").write_bytes(b"\xef\xbb\xbf" + script.encode())
+
+
+COLLECTOR = ["--only", "collector-name-case", "--only", "collector-name-positional"]
+
+
+def test_fix_mends_what_has_one_right_answer_and_keeps_every_other_byte(capsys):
+    project()
+    Path("src/score.py").chmod(0o640)
+    assert cli.main(["check", "--fix", *COLLECTOR]) == 0
+    mended = SCRIPT.replace("'Model_Inputs'", "name='model_inputs'")
+    assert Path("src/score.py").read_bytes() == b"\xef\xbb\xbf" + mended.encode()
+    assert Path("src/score.py").stat().st_mode & 0o777 == 0o640
+    assert "no problems" in capsys.readouterr().err
+    assert cli.main(["check", "--fix", *COLLECTOR]) == 0
+    assert Path("src/score.py").read_bytes() == b"\xef\xbb\xbf" + mended.encode()
+
+
+def test_diff_shows_what_fix_would_change_and_changes_nothing(capsys):
+    project()
+    assert cli.main(["check", "--diff", *COLLECTOR]) == 1
+    printed = capsys.readouterr().out
+    assert printed.startswith("--- a/src/score.py\n+++ b/src/score.py\n")
+    assert "+    Collector(name='model_inputs', on_error=print)" in printed
+    assert Path("src/score.py").read_bytes() == b"\xef\xbb\xbf" + SCRIPT.encode()
+
+
+def test_fix_never_touches_a_file_with_a_syntax_error():
+    project(SCRIPT + "def run(:\r\n")
+    assert cli.main(["check", "--fix"]) == 1
+    assert Path("src/score.py").read_bytes() == b"\xef\xbb\xbf" + (SCRIPT + "def run(:\r\n").encode()
+
+
+def stdin(monkeypatch, text: str) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+
+def test_standard_input_stands_for_a_file_whose_neighbours_are_seen(capsys, monkeypatch):
+    put("deploy/endpoint.yml", "name: other-endpoint\nauth_mode: key\n")
+    stdin(monkeypatch, SPEC)
+    assert cli.main(["check", "-", "--stdin-filename", "deploy/deployment.yml", "--only", "unknown-endpoint"]) == 1
+    assert capsys.readouterr().out.startswith("deploy/deployment.yml:2:16: warning: ")
+
+
+def test_what_is_wrong_in_a_neighbour_of_a_named_file_is_not_reported(capsys):
+    deployment = put("deployment.yml", SPEC)
+    put("endpoint.yml", "name: my-endpoint\nname: my-endpoint\nauth_mode: key\n")
+    assert cli.main(["check", str(deployment), "--only", "duplicate-key", "--only", "unknown-endpoint"]) == 0
+    assert "1 spec checked" in capsys.readouterr().err
+    assert cli.main(["check", "--only", "duplicate-key"]) == 1
+
+
+def test_a_placeholder_is_named_and_a_value_fills_it(capsys):
+    put("deployment.yml", SPEC.replace("my-endpoint", "{{ENDPOINT_NAME}}"))
+    only = ["--only", "unfilled-placeholder", "--only", "yaml"]
+    assert cli.main(["check", *only]) == 1
+    assert "'{{ENDPOINT_NAME}}' was not filled in" in capsys.readouterr().out
+    assert cli.main(["check", *only, "--var", "ENDPOINT_NAME=my-endpoint"]) == 0
+
+
+def test_a_setting_overrides_the_file_as_az_ml_does(capsys):
+    put("deployment.yml", SPEC)
+    put("endpoint.yml", "name: my-endpoint\nauth_mode: key\n")
+    only = ["check", "deployment.yml", "--only", "unknown-endpoint"]
+    assert cli.main(only) == 0
+    assert cli.main([*only, "--set", "endpoint_name=other"]) == 1
+    assert capsys.readouterr().out.startswith("--set:1:15: warning: no endpoint file declares 'other'")
+    assert cli.main([*only, "--endpoint-name", "other"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["check", "--set", "a=1"], "go with one file"),
+        (["check", "deployment.yml", "--set", "a"], "not of the form"),
+        (["check", "deployment.yml", "--set", "endpoint_name.x=1"], "has no keys"),
+        (["check", "--stdin-filename", "x.yml"], "goes with the path -"),
+        (["check", "-", "--fix"], "cannot be fixed"),
+        (["check", "--var", "X"], "not of the form"),
+        (["check", "--fix", "--var", "X=1"], "do not go with"),
+    ],
+)
+def test_options_that_do_not_go_together_are_misuse(arguments, said, capsys, monkeypatch):
+    put("deployment.yml", SPEC)
+    stdin(monkeypatch, SPEC)
+    assert cli.main(arguments) == 2
+    assert said in capsys.readouterr().err

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from importlib import import_module
 from typing import TextIO
 
@@ -25,5 +24,6 @@ def usual(stream: TextIO, environment: Mapping[str, str]) -> Format:
     """The format where none is asked for: annotations on GitHub Actions, else text, in colour on a terminal."""
     if environment.get("GITHUB_ACTIONS") == "true":
         return get("github")
-    colour = stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
-    return partial(get("text"), colour=True) if colour else get("text")
+    if not stream.isatty() or environment.get("NO_COLOR") or environment.get("TERM") == "dumb":
+        return get("text")
+    return import_module(".text", __name__).coloured  # type: ignore[no-any-return]

@@ -19,6 +19,10 @@ def render(found: Sequence[Diagnostic], colour: bool = False) -> str:
     return "".join(line + "\n" for diagnostic in found for line in _lines(diagnostic, colour))
 
 
+def coloured(found: Sequence[Diagnostic]) -> str:
+    return render(found, colour=True)
+
+
 def _lines(diagnostic: Diagnostic, colour: bool) -> Iterator[str]:
     problem, level = diagnostic.problem, str(diagnostic.level)
     where, rule = place(problem.span), f"[{diagnostic.rule}]"
