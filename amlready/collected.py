@@ -253,7 +253,8 @@ def _as_table(lines: Lines, width: int | None) -> bool:
         _put(table.line(line.cells()))
     if hidden:
         sys.stdout.flush()
-        _say(f"{hidden} columns do not fit into {width} characters; --format csv has them all")
+        columns = "1 column does" if hidden == 1 else f"{hidden} columns do"
+        _say(f"{columns} not fit into {width} characters; --format csv has them all")
     return bool(tables)
 
 
