@@ -174,14 +174,10 @@ class _Loader:
     def reached(
         self, deployments: list[Deployment], environments: list[Environment], beside: frozenset[Path]
     ) -> set[Path]:
-        """The files that named files lead to."""
-        mine = [each for each in deployments if each.source.path not in beside]
-        direct = [part for each in mine for part in (each.endpoint, each.model, each.environment) if part]
-        used = {each.source.path for each in direct}
-        for each in [*environments, *(each.environment for each in mine if each.environment)]:
-            if each.conda and (each.source.path in used or each.source.path not in beside):
-                used.add(each.conda.source.path)
-        return used
+        """The conda files that named files lead to. A registered asset's file is not what a deployment uses."""
+        inline = [each.environment for each in deployments if each.environment and each.environment.inside]
+        mine = [each for each in [*environments, *inline] if each.source.path not in beside]
+        return {each.conda.source.path for each in mine if each.conda}
 
     def reference(self, base: Path, node: Node | None) -> Reference | None:
         """A local path; None for anything that is not text or names something elsewhere (azureml:, https:, git+...)."""
