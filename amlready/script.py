@@ -14,8 +14,9 @@ from functools import cached_property
 from pathlib import Path
 
 from .diagnostic import Problem
+from .scopes import Function
 from .source import Source
-from .syntax import Call, Function, Module, parse
+from .syntax import Call, Module, parse
 from .values import literal
 
 MAX_MODULES = 50

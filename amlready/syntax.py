@@ -14,37 +14,10 @@ from functools import cached_property
 from typing import TypeVar
 
 from .diagnostic import Problem
+from .scopes import BINDERS, FUNCTIONS, Binding, Function, Scope, bindings_of, parameters
 from .source import Source, Span
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-LOOPS = (ast.For, ast.AsyncFor, ast.While)
-COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-
 _N = TypeVar("_N", bound=ast.AST)
-
-
-@dataclass(frozen=True)
-class Binding:
-    """One place where a name gets a value; `value` is None when what it gets cannot be seen (a loop, an unpacking)."""
-
-    name: str
-    node: ast.AST
-    value: ast.expr | None = None
-
-
-@dataclass(frozen=True)
-class Scope:
-    """The names of one function, or of the module: what each is bound to, parameters, and `global` statements."""
-
-    bindings: dict[str, list[Binding]]
-    parameters: frozenset[str] = frozenset()
-    elsewhere: frozenset[str] = frozenset()
-    """Names that a `global` or `nonlocal` statement gives to another scope."""
-
-    def has(self, name: str) -> bool:
-        """Whether a name is the scope's own."""
-        return name not in self.elsewhere and (name in self.parameters or name in self.bindings)
 
 
 @dataclass(frozen=True)
@@ -53,8 +26,6 @@ class _Walk:
 
     nodes: list[tuple[ast.AST, tuple[Function, ...]]] = field(default_factory=list)
     parents: dict[ast.AST, ast.AST] = field(default_factory=dict)
-    by_type: dict[type[ast.AST], list[ast.AST]] = field(default_factory=dict)
-    by_function: dict[Function | None, list[ast.AST]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,21 +77,37 @@ class Module:
     @cached_property
     def _walk(self) -> _Walk:
         walk = _Walk()
+        nodes, parents = walk.nodes, walk.parents
         stack: list[tuple[ast.AST, tuple[Function, ...]]] = [(self.tree, ())]
         while stack:
             node, around = pair = stack.pop()
-            walk.nodes.append(pair)
-            walk.by_type.setdefault(type(node), []).append(node)
-            walk.by_function.setdefault(around[-1] if around else None, []).append(node)
-            children = list(_children(node))
+            nodes.append(pair)
+            children = _children(node)
+            if not children:
+                continue
             for child in children:
-                walk.parents[child] = node
+                parents[child] = node
+            children.reverse()
             if isinstance(node, FUNCTIONS):
                 body, inner = set(node.body), (*around, node)
-                stack.extend([(child, inner if child in body else around) for child in reversed(children)])
+                stack += [(child, inner if child in body else around) for child in children]
             else:
-                stack.extend([(child, around) for child in reversed(children)])
+                stack += [(child, around) for child in children]
         return walk
+
+    @cached_property
+    def _by_type(self) -> dict[type[ast.AST], list[ast.AST]]:
+        found: dict[type[ast.AST], list[ast.AST]] = {}
+        for node, _ in self.nodes:
+            found.setdefault(type(node), []).append(node)
+        return found
+
+    @cached_property
+    def _by_function(self) -> dict[Function | None, list[ast.AST]]:
+        found: dict[Function | None, list[ast.AST]] = {}
+        for node, around in self.nodes:
+            found.setdefault(around[-1] if around else None, []).append(node)
+        return found
 
     @property
     def nodes(self) -> list[tuple[ast.AST, tuple[Function, ...]]]:
@@ -129,11 +116,11 @@ class Module:
 
     def of(self, kind: type[_N]) -> list[_N]:
         """The nodes of exactly this type, in the order of the text."""
-        return self._walk.by_type.get(kind, [])  # type: ignore[return-value]
+        return self._by_type.get(kind, [])  # type: ignore[return-value]
 
     def inside(self, function: Function | None) -> list[ast.AST]:
         """The nodes whose innermost function is this one; those outside of all functions for None."""
-        return self._walk.by_function.get(function, [])
+        return self._by_function.get(function, [])
 
     def parent(self, node: ast.AST) -> ast.AST | None:
         return self._walk.parents.get(node)
@@ -167,8 +154,8 @@ class Module:
         """Every module-level name and the statement that binds it first."""
         bound: dict[str, ast.stmt] = {}
         for statement in _top_level(self.tree.body):
-            for name in _bound(statement):
-                bound.setdefault(name, statement)
+            for each in bindings_of(statement):
+                bound.setdefault(each.name, statement)
         return bound
 
     def only_function(self, name: str) -> Function | None:
@@ -198,10 +185,11 @@ class Module:
         for node in self.inside(function):
             if isinstance(node, ast.Global | ast.Nonlocal):
                 elsewhere.update(node.names)
-            elif isinstance(node, _BINDERS) and not self._in_class(node):
-                for each in _bindings(node):
+            elif isinstance(node, BINDERS) and not self._in_class(node):
+                for each in bindings_of(node):
                     bindings.setdefault(each.name, []).append(each)
-        return Scope(bindings, _parameters(function), frozenset(elsewhere))
+        names = frozenset(each.arg for each in parameters(function)) if function else frozenset[str]()
+        return Scope(bindings, names, frozenset(elsewhere))
 
     def _in_class(self, node: ast.AST) -> bool:
         """Whether a node is part of a class's body, where what it binds is no variable."""
@@ -250,18 +238,27 @@ class Module:
         return ".".join([self.imports.get(node.id, node.id), *reversed(parts)])
 
 
-def _children(node: ast.AST) -> Iterator[ast.AST]:
-    for value in node.__dict__.values():
-        if isinstance(value, list):
-            for item in value:
-                if isinstance(item, ast.AST) and not isinstance(item, _SHARED):
-                    yield item
-        elif isinstance(value, ast.AST) and not isinstance(value, _SHARED):
-            yield value
+def _children(node: ast.AST) -> list[ast.AST]:
+    """What a node is made of, in the order of the text, without operators and contexts: the parser has one object
+    for all of each of these, so they have no place and no parent of their own."""
+    kind, values = type(node), node.__dict__
+    found: list[ast.AST] = []
+    for name in _FIELDS.get(kind) or _fields(kind):
+        value = values.get(name)
+        if type(value) is list:
+            found += [item for item in value if isinstance(item, ast.AST)]
+        elif isinstance(value, ast.AST):
+            found.append(value)
+    return found
 
 
-# The parser uses one object for all of these, so they have no place and no parent of their own.
-_SHARED = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
+_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
+_WITHOUT_NODES = ("ctx", "op", "ops", "id", "attr", "arg", "asname", "module", "level", "kind", "type_comment", "rest")
+
+
+def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    """The fields of a type of node that may hold nodes; looking at all of them would take twice as long."""
+    return _FIELDS.setdefault(kind, tuple(name for name in kind._fields if name not in _WITHOUT_NODES))
 
 
 def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -280,95 +277,6 @@ def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 def is_main_guard(test: ast.expr) -> bool:
     """`__name__ == ...`, which is false when the server imports the script."""
     return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
-
-
-def _bound(statement: ast.stmt) -> Iterator[str]:
-    match statement:
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            yield name
-        case ast.Import(names=names) | ast.ImportFrom(names=names):
-            for each in names:
-                yield each.asname or each.name.partition(".")[0]
-        case ast.Assign(targets=targets):
-            for target in targets:
-                yield from (node.id for node in ast.walk(target) if isinstance(node, ast.Name))
-        case ast.AnnAssign(target=ast.Name(id=name), value=value) if value is not None:
-            yield name
-
-
-_BINDERS = (
-    ast.Assign,
-    ast.AnnAssign,
-    ast.AugAssign,
-    ast.NamedExpr,
-    ast.For,
-    ast.AsyncFor,
-    ast.withitem,
-    ast.Import,
-    ast.ImportFrom,
-    ast.FunctionDef,
-    ast.AsyncFunctionDef,
-    ast.ClassDef,
-    ast.ExceptHandler,
-    ast.Delete,
-    ast.MatchAs,
-    ast.MatchStar,
-    ast.MatchMapping,
-)
-
-
-def _bindings(node: ast.AST) -> Iterator[Binding]:
-    match node:
-        case ast.Assign(targets=targets, value=value):
-            for target in targets:
-                yield from _unpacked(target, node, value)
-        case ast.AnnAssign(target=target, value=ast.expr() as value) | ast.NamedExpr(target=target, value=value):
-            yield from _unpacked(target, node, value)
-        case ast.Import() | ast.ImportFrom():
-            yield from (Binding(name, node) for name in _bound(node))
-        case _:
-            for target in _changed(node):
-                yield from _unpacked(target, node, None)
-            # functions, classes, `except ... as name`, `case ... as name`, `case {**name}`
-            name = getattr(node, "rest", None) or getattr(node, "name", None)
-            if isinstance(name, str):
-                yield Binding(name, node)
-
-
-def _changed(node: ast.AST) -> list[ast.expr]:
-    """The targets of a statement that gives them values which cannot be seen."""
-    match node:
-        case ast.AugAssign(target=target) | ast.For(target=target) | ast.AsyncFor(target=target):
-            return [target]
-        case ast.withitem(optional_vars=ast.expr() as target):
-            return [target]
-        case ast.Delete(targets=targets):
-            return targets
-    return []
-
-
-def _unpacked(target: ast.expr, node: ast.AST, value: ast.expr | None) -> Iterator[Binding]:
-    match target:
-        case ast.Name(id=name):
-            yield Binding(name, node, value)
-        case ast.Starred(value=inner):
-            yield from _unpacked(inner, node, None)
-        case ast.Tuple(elts=targets) | ast.List(elts=targets):
-            values = value.elts if isinstance(value, ast.Tuple | ast.List) else []
-            whole = len(values) == len(targets) and not any(isinstance(each, ast.Starred) for each in targets)
-            for position, each in enumerate(targets):
-                yield from _unpacked(each, node, values[position] if whole else None)
-
-
-def _parameters(function: Function | None) -> frozenset[str]:
-    return frozenset(each.arg for each in parameters(function)) if function is not None else frozenset()
-
-
-def parameters(function: Function | ast.Lambda) -> list[ast.arg]:
-    """Every parameter, `*args` and `**kwargs` too, in order."""
-    given = function.args
-    stars = [each for each in (given.vararg, given.kwarg) if each is not None]
-    return [*given.posonlyargs, *given.args, *given.kwonlyargs, *stars]
 
 
 @dataclass(frozen=True, eq=False)

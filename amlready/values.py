@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from .syntax import COMPREHENSIONS, FUNCTIONS, LOOPS, Binding, Function, Module, parameters
+from .scopes import COMPREHENSIONS, FUNCTIONS, LOOPS, Binding, Function, parameters
+from .syntax import Module
 
 MAX_STEPS = 20
 """Longest chain of names, calls and attributes that is followed."""
