@@ -15,6 +15,7 @@ TITLES = {
     "environment": "environment.yml and conda.yaml",
     "score": "The scoring script",
     "request": "The sample request",
+    "trial": "What a trial shows (`amlready score`)",
 }
 
 

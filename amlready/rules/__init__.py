@@ -12,12 +12,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..diagnostic import Diagnostic, Level, Problem
 from ..ignore import Ignores, collect, suppress
 from ..source import Source
 from ..specs import Deployment, Environment, Project
+
+if TYPE_CHECKING:
+    from ..local.evidence import Trial
 
 SUBJECTS = (
     "Project",
@@ -30,11 +33,12 @@ SUBJECTS = (
     "Request",
     "Data",
     "Monitor",
+    "Trial",
     "Ignores",
 )
-"""What a rule may ask for, by annotation."""
+"""What a rule may ask for, by annotation. There is a Trial only when a scoring script was tried, by `score`."""
 
-MODULES = ("spec", "endpoint", "deployment", "collector", "model", "environment", "score", "request")
+MODULES = ("spec", "endpoint", "deployment", "collector", "model", "environment", "score", "request", "trial")
 """One module, or folder of modules, for each file that a caret can point at; `spec` holds for all of them."""
 
 
@@ -103,7 +107,7 @@ def rules() -> dict[str, Rule]:
 
 def run(project: Project, chosen: Iterable[Rule] | None = None) -> list[Diagnostic]:
     """What the rules (all, unless some are chosen) find in a project, sorted by place, ignore comments obeyed."""
-    active = list(rules().values() if chosen is None else chosen)
+    active = [one for one in (rules().values() if chosen is None else chosen) if "Trial" not in one.subjects]
     contexts = list(_contexts(project))
     found = {each for one in active if "Ignores" not in one.subjects for each in _apply(one, contexts)}
     found = _without(found, project)
@@ -126,6 +130,15 @@ def _without(found: set[Diagnostic], project: Project) -> set[Diagnostic]:
         if each.problem.span.source.path not in project.context
         and (each.rule == "unfilled-placeholder" or not any(map(each.problem.span.overlaps, unfilled)))
     }
+
+
+def judge(trial: Trial, deployment: Deployment) -> list[Diagnostic]:
+    """What the rules about trials find in one, sorted by place, ignore comments obeyed."""
+    active = [one for one in rules().values() if "Trial" in one.subjects]
+    context: _Context = {**_around(deployment), "Trial": [trial]}
+    found = {each for one in active for each in _apply(one, [context])}
+    sources = {each.problem.span.source for each in found}
+    return sorted(suppress(collect(sources), found, set(), set(rules())).kept, key=lambda each: each.order)
 
 
 _Context = dict[str, list[object]]
@@ -175,4 +188,4 @@ def _around(deployment: Deployment) -> _Context:
     return context
 
 
-__all__ = ["MODULES", "SUBJECTS", "Ignores", "Rule", "rule", "rules", "run"]
+__all__ = ["MODULES", "SUBJECTS", "Ignores", "Rule", "judge", "rule", "rules", "run"]
