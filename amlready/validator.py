@@ -101,7 +101,7 @@ class _Compiler:
     def parts(self, node: SchemaNode) -> list[Check]:
         found: list[Check] = []
         if "$ref" in node:
-            found.append(self.reference(node["$ref"]))
+            found.append(self.reference(node))
         if (convert := _CONVERSIONS.get(node.get("x-amlready", ""))) is not None:
             found.append(convert(node))
         elif node.get("x-amlready") == "spec-file":
@@ -116,9 +116,15 @@ class _Compiler:
             found.append(_not(node))
         return found
 
-    def reference(self, pointer: str) -> Check:
+    def reference(self, node: SchemaNode) -> Check:
+        """What `$ref` names; a hint beside it is for a value that is nothing of the kind."""
+        pointer, hint = node["$ref"], {key: node[key] for key in ("x-amlready-hint",) if key in node}
+
         def follow(value: object, around: Around) -> Faults:
-            return self.definition(pointer)(value, around)
+            faults = self.definition(pointer)(value, around)
+            if faults and hint and faults[0].path == () and faults[0].name == "type":
+                return (replace(faults[0], node={**faults[0].node, **hint}),)
+            return faults
 
         return follow
 

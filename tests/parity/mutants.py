@@ -49,7 +49,7 @@ def written(node: Tree, indent: int = 0) -> str:
 
 
 VALUES = Path(__file__).with_name("values.txt").read_text("utf-8").splitlines()
-"""Pieces of YAML to put anywhere: YAML 1.1 traps, near misses of every word and reference, paths that are there or not."""
+"""Pieces of YAML to put anywhere: traps of YAML 1.1, near misses of words and references, paths there and not there."""
 
 KEYS = [
     *(

@@ -58,7 +58,7 @@ class Folder:
     def read(self, path: str) -> object:
         try:
             return yaml.safe_load(source.read(self.path / path).text)
-        except (source.Unreadable, yaml.YAMLError) as reason:
+        except Exception as reason:  # safe_load has many ways to fail, and the SDK passes them all on
             raise ValueError(str(reason)) from None
 
     def elsewhere(self, _path: str) -> str | None:
