@@ -162,6 +162,7 @@ def test_a_model_mounted_as_azure_does_it_brings_no_complaint_into_the_log(start
 
 def test_neither_bytecode_nor_sockets_are_left_in_the_users_folders(start_server, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     server = start_server("import helper\n" + WORKING.replace("init(): pass", "init(): helper.VALUE"))
     server.stop(grace=0)
     (server._container.app_root / "helper.py").write_text("VALUE = 1")
