@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     commands: _Commands[argparse.ArgumentParser] = root.add_subparsers(
         dest="command", metavar="COMMAND", required=True, parser_class=_Parser
     )
-    for add in (_check, _score, _serve, _invoke, _collected, _explain):
+    for add in (_check, _score, _serve, _invoke, _collected, _explain, _schema):
         add(commands)
     return root
 
@@ -290,6 +290,27 @@ def explain(options: argparse.Namespace) -> int:
     else:
         (name,) = known([options.rule])
         print(manual.page(name), end="")
+    return OK
+
+
+def _schema(commands: _Commands[argparse.ArgumentParser]) -> None:
+    from .schema import KINDS
+
+    command = _command(commands, "schema", schema)
+    command.add_argument("kind", metavar="KIND", choices=KINDS, help=", ".join(KINDS))
+
+
+def schema(options: argparse.Namespace) -> int:
+    """Print the JSON Schema of a kind of file, for an editor.
+
+    With the YAML language server, save it and name it in the file's first line:
+    # yaml-language-server: $schema=managed-online-deployment.json
+    """
+    import json
+
+    from . import schema as schemas
+
+    print(json.dumps(schemas.schema(options.kind), indent=2))
     return OK
 
 

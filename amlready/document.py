@@ -219,8 +219,7 @@ def parse(source: Source, values: Mapping_[str, str] | None = None) -> Document 
     """
     filling = template(source.text, values or {})
     try:
-        node = _compose(source, filling.masked)
-        root = _Builder(source, filling).build(node) if node is not None else None
+        root = _root(source, filling)
     except _Refusal as refusal:
         return Problem(Span(source, refusal.start, refusal.end), str(refusal), refusal.related)
     if root is None or (isinstance(root, Scalar) and root.value is None):
@@ -229,6 +228,21 @@ def parse(source: Source, values: Mapping_[str, str] | None = None) -> Document 
         kind = "a list" if isinstance(root, Sequence) else f"the single value {root.text[:40]!r}"
         return Problem(source.top, f"the file holds {kind}; a spec is a mapping of keys to values")
     return Document(source, root, filling.unfilled())
+
+
+def value(source: Source) -> object:
+    """What safe_load gives for a whole file, be it a mapping or not. Raises ValueError, whose text says why not."""
+    try:
+        root = _root(source, Template(source.text))
+    except _Refusal as refusal:
+        line, column = source.position(refusal.start)
+        raise ValueError(f"line {line}, column {column}: {refusal}") from None
+    return None if root is None else root.value
+
+
+def _root(source: Source, filling: Template) -> Node | None:
+    node = _compose(source, filling.masked)
+    return _Builder(source, filling).build(node) if node is not None else None
 
 
 def _compose(source: Source, text: str) -> yaml.Node | None:

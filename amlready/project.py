@@ -18,6 +18,7 @@ from typing import TypeVar
 from . import document, script
 from .diagnostic import Problem
 from .discovery import kind_of, may_be_spec, repository, walk
+from .disk import elsewhere
 from .document import Document, Mapping, Node, Scalar
 from .overrides import Override, apply
 from .script import Script
@@ -92,8 +93,8 @@ class _Loader:
         self.faults: list[Fault] = []
         self.scripts: dict[Path, Script | None] = {}
         self.condas: dict[Path, Conda | None] = {}
-        self.cwd = Path.cwd()
-        self.root = repository(self.cwd)
+        cwd = Path.cwd()
+        self.starts = tuple(start for start in (repository(cwd), cwd) if start is not None)
 
     def read(self, path: Path) -> Source | None:
         """A file's text, once; None when there is no such file. An unreadable one is a fault."""
@@ -169,7 +170,7 @@ class _Loader:
         specs = (*endpoints, *deployments, *models, *environments, *condas, *rest)
         context = beside - self.reached(deployments, environments, beside)
         faults = tuple(each for each in self.faults if each.problem.span.source.path not in context)
-        return Project(specs, faults, self.sources, context)
+        return Project(specs, faults, self.sources, context, self.starts)
 
     def reached(
         self, deployments: list[Deployment], environments: list[Environment], beside: frozenset[Path]
@@ -186,15 +187,7 @@ class _Loader:
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", node.value):
             return None
         path = Path(os.path.normpath(base / os.path.expanduser(node.value)))
-        return Reference(node, path, path.exists(), path.is_dir(), self.elsewhere(base, path, node.value))
-
-    def elsewhere(self, base: Path, path: Path, written: str) -> str | None:
-        if path.exists():
-            return None
-        for start in (self.root, self.cwd):
-            if start is not None and (start / written).exists():
-                return os.path.relpath(start / written, base.absolute()).replace(os.sep, "/")
-        return None
+        return Reference(node, path, path.exists(), path.is_dir(), elsewhere(base, node.value, self.starts))
 
     def environment(self, doc: Document, inside: Mapping | None = None) -> Environment:
         base = doc.source.path.parent

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from .diagnostic import Problem
+from .disk import Disk
 from .document import Document, Entry, Mapping, Node, Scalar
 from .packages import Packages, packages
 from .script import Script
@@ -178,6 +179,12 @@ class Project:
     """Every file that was read, for ignore comments."""
     context: frozenset[Path] = frozenset()
     """Files that were read only to see how a named file fits in; nothing is reported in them."""
+    starts: tuple[Path, ...] = ()
+    """The repository's root and the working directory, which paths are sometimes written from by mistake."""
+
+    def files(self, spec: Spec) -> Disk:
+        """What is on disk, as a spec sees it."""
+        return Disk(spec.folder, self.starts)
 
     def of(self, kind: type[_S]) -> list[_S]:
         return [spec for spec in self.specs if isinstance(spec, kind)]

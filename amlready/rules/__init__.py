@@ -38,8 +38,11 @@ SUBJECTS = (
 )
 """What a rule may ask for, by annotation. There is a Trial only when a scoring script was tried, by `score`."""
 
-MODULES = ("spec", "endpoint", "deployment", "collector", "model", "environment", "score", "request", "trial")
+STATIC = ("spec", "endpoint", "deployment", "collector", "model", "environment", "score", "request")
 """One module, or folder of modules, for each file that a caret can point at; `spec` holds for all of them."""
+
+MODULES = (*STATIC, "trial")
+"""All of them: `trial` holds what only running the scoring script can tell."""
 
 
 class Check(Protocol):
@@ -100,18 +103,28 @@ def rule(level: Level) -> Callable[[Callable[..., Iterator[Problem]]], Callable[
 @cache
 def rules() -> dict[str, Rule]:
     """Every rule by name."""
-    for module in MODULES:
+    return dict(sorted(_imported(MODULES).items()))
+
+
+@cache
+def static() -> tuple[Rule, ...]:
+    """The rules that read files only; the others, and what they import, have no place in a check."""
+    return tuple(one for one in _imported(STATIC).values() if "Trial" not in one.subjects)
+
+
+def _imported(modules: Iterable[str]) -> dict[str, Rule]:
+    for module in modules:
         importlib.import_module(f".{module}", __name__)
-    return dict(sorted(_registry.items()))
+    return _registry
 
 
 def run(project: Project, chosen: Iterable[Rule] | None = None) -> list[Diagnostic]:
     """What the rules (all, unless some are chosen) find in a project, sorted by place, ignore comments obeyed."""
-    active = [one for one in (rules().values() if chosen is None else chosen) if "Trial" not in one.subjects]
+    active = static() if chosen is None else [one for one in chosen if "Trial" not in one.subjects]
     contexts = list(_contexts(project))
     found = {each for one in active if "Ignores" not in one.subjects for each in _apply(one, contexts)}
     found = _without(found, project)
-    ignores = suppress(collect(_reported(project)), found, {one.name for one in active}, set(rules()))
+    ignores = suppress(collect(_reported(project)), found, {one.name for one in active}, rules)
     about: list[_Context] = [{"Ignores": [ignores]}]
     remarks = {each for one in active if "Ignores" in one.subjects for each in _apply(one, about)}
     return sorted(ignores.kept | remarks, key=lambda each: each.order)
@@ -138,7 +151,7 @@ def judge(trial: Trial, deployment: Deployment) -> list[Diagnostic]:
     context: _Context = {**_around(deployment), "Trial": [trial]}
     found = {each for one in active for each in _apply(one, [context])}
     sources = {each.problem.span.source for each in found}
-    return sorted(suppress(collect(sources), found, set(), set(rules())).kept, key=lambda each: each.order)
+    return sorted(suppress(collect(sources), found, set(), rules).kept, key=lambda each: each.order)
 
 
 _Context = dict[str, list[object]]
