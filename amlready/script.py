@@ -10,6 +10,7 @@ import ast
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
 from pathlib import Path
 
@@ -22,11 +23,44 @@ from .values import literal
 MAX_MODULES = 50
 """Most neighbouring modules that are followed from one scoring script."""
 
+HEADERS = "request_headers"
+"""The parameter of run() that gets the request's headers, whatever its position."""
+
 COLLECTOR = ("azureml.ai.monitoring.Collector", "azureml.ai.monitoring.collector.Collector")
 BASIC_CONTEXT = (
     "azureml.ai.monitoring.context.BasicCorrelationContext",
     "azureml.ai.monitoring.context.context.BasicCorrelationContext",
 )
+
+INPUT_SCHEMA = "inference_schema.schema_decorators.input_schema"
+OUTPUT_SCHEMA = "inference_schema.schema_decorators.output_schema"
+RAW_HTTP = (
+    "azureml_inference_server_http.api.aml_request.rawhttp",
+    "azureml.contrib.services.aml_request.rawhttp",
+)
+
+
+class Body(Enum):
+    """What the server hands to run()."""
+
+    TEXT = "the body as text"
+    VALUES = "the values of the body's JSON object, one for each parameter"
+    REQUEST = "the HTTP request"
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """run() as the server sees it: `inputs` are its parameters without `request_headers`."""
+
+    run: Function
+    body: Body
+    inputs: tuple[ast.arg, ...]
+    required: frozenset[str]
+
+    @property
+    def input(self) -> str | None:
+        """The parameter that gets the body, or the HTTP request."""
+        return self.inputs[0].arg if self.inputs and self.body is not Body.VALUES else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +89,36 @@ class Script:
     def run(self) -> Function | None:
         """The function that the server calls for each request, when it is certain which one that is."""
         return self.main.only_function("run")
+
+    @cached_property
+    def entry(self) -> Entry | None:
+        """How the server calls run(); None when a decorator may change that."""
+        run = self.run
+        if run is None:
+            return None
+        names = [_decorator(self.main, each) for each in run.decorator_list]
+        if not {*names} <= {INPUT_SCHEMA, OUTPUT_SCHEMA, *RAW_HTTP}:
+            return None
+        if self.takes_request:
+            body = Body.REQUEST
+        else:
+            body = Body.VALUES if {INPUT_SCHEMA, OUTPUT_SCHEMA} & {*names} else Body.TEXT
+        given = run.args
+        inputs = [each for each in (*given.posonlyargs, *given.args, *given.kwonlyargs) if each.arg != HEADERS]
+        optional = [*given.posonlyargs, *given.args][::-1][: len(given.defaults)]
+        optional += [each for each, value in zip(given.kwonlyargs, given.kw_defaults, strict=True) if value]
+        required = frozenset(each.arg for each in inputs if each not in optional)
+        return Entry(run, body, tuple(inputs), required)
+
+    @cached_property
+    def takes_request(self) -> bool:
+        """Whether some function has `@rawhttp`: it works for run(), whatever function it is written on."""
+        return any(
+            _decorator(module, each) in RAW_HTTP
+            for module in self.modules
+            for function in module.functions.values()
+            for each in function.decorator_list
+        )
 
     @cached_property
     def calls(self) -> list[Call]:
@@ -108,6 +172,10 @@ class Script:
             home = self.by_name[where]
         found = home.only_function(name)
         return (home, found) if found is not None and not found.decorator_list else None
+
+
+def _decorator(module: Module, node: ast.expr) -> str:
+    return module.qualified(node.func if isinstance(node, ast.Call) else node)
 
 
 def _dotted(path: Path, folder: Path) -> str:

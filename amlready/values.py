@@ -29,7 +29,7 @@ class Parameter:
 
 def definition(module: Module, name: ast.Name) -> Binding | Parameter | None:
     """The one thing that a name stands for where it is used; None if there are several, or it cannot be seen."""
-    if _bound_on_the_way(module, name):
+    if is_inner(module, name):
         return None
     function = module.function_of(name)
     while function is not None:
@@ -57,7 +57,7 @@ def _only(bindings: list[Binding]) -> Binding | None:
     return bindings[0] if len(bindings) == 1 else None
 
 
-def _bound_on_the_way(module: Module, name: ast.Name) -> bool:
+def is_inner(module: Module, name: ast.Name) -> bool:
     """Whether a comprehension or a lambda between a name and its function gives the name a meaning of its own."""
     for above in module.ancestors(name):
         if isinstance(above, FUNCTIONS):
