@@ -93,7 +93,7 @@ def pattern(line: str) -> Pattern | None:
     text = line if excludes else line[1:]
     is_folder = text.endswith("/")
     parts = [part for part in text.strip("/").split("/") if part]
-    parts = [part for part, next_ in zip(parts, [*parts[1:], ""], strict=True) if not part == next_ == "**"]
+    parts = [part for part, next_ in zip(parts, [*parts[1:], ""], strict=False) if not part == next_ == "**"]
     if not parts or len(re.findall(r"\*+", text)) > MAX_WILDCARDS:
         return None
     anchored = text.startswith("/") or len(parts) > 1
