@@ -294,10 +294,8 @@ def explain(options: argparse.Namespace) -> int:
 
 
 def _schema(commands: _Commands[argparse.ArgumentParser]) -> None:
-    from .schema import KINDS
-
     command = _command(commands, "schema", schema)
-    command.add_argument("kind", metavar="KIND", choices=KINDS, help=", ".join(KINDS))
+    command.add_argument("kind", metavar="KIND", help="managed-online-deployment, model, ...; any other word lists them")
 
 
 def schema(options: argparse.Namespace) -> int:
@@ -309,7 +307,10 @@ def schema(options: argparse.Namespace) -> int:
     import json
 
     from . import schema as schemas
+    from .suggest import listed
 
+    if options.kind not in schemas.KINDS:
+        raise Misuse(f"there is no schema {options.kind!r}; the kinds are {listed(schemas.KINDS, 'and')}")
     print(json.dumps(schemas.schema(options.kind), indent=2))
     return OK
 

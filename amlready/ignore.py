@@ -69,7 +69,7 @@ def suppress(
     active: Container[str],
     known: Callable[[], Container[str]],
 ) -> Ignores:
-    """Take out what is ignored. Only rules that ran (`active`) can prove an ignore useless; `known` are all there are."""
+    """Take out what is ignored. Only rules that ran (`active`) can prove an ignore useless; `known` gives all rules."""
     kept = set(found)
     unused, unknown, incomplete = [], [], []
     for each in ignores:
