@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .document import Document, Mapping, Scalar, Sequence
+from .document import Mapping, Scalar, Sequence
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,17 +47,17 @@ def normalise(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def packages(doc: Document) -> Packages:
+def packages(root: Mapping) -> Packages:
     """The entries of a conda file, in order."""
-    found = list(_entries(doc))
+    found = list(_entries(root))
     return Packages(
         tuple(each for each in found if isinstance(each, Requirement)),
         tuple(each for each in found if isinstance(each, Scalar)),
     )
 
 
-def _entries(doc: Document) -> Iterator[Requirement | Scalar]:
-    node = doc.get("dependencies")
+def _entries(root: Mapping) -> Iterator[Requirement | Scalar]:
+    node = root.get("dependencies")
     for item in node.items if isinstance(node, Sequence) else ():
         match item:
             case Scalar():

@@ -24,12 +24,14 @@ from .overrides import Override, apply
 from .script import Script
 from .source import Source, Unreadable, decode, read
 from .specs import (
+    Build,
     Conda,
     Data,
     Deployment,
     Endpoint,
     Environment,
     Fault,
+    MLmodel,
     Model,
     Monitor,
     Project,
@@ -135,7 +137,7 @@ class _Loader:
         self.sources[source.path] = source
         doc = document.parse(source, self.reading.values)
         if isinstance(doc, Problem):
-            self.faults.append(Fault("yaml", doc))
+            self.faults.append(Fault("conda" if kind is Conda and is_yaml(source) else "yaml", doc))
             return
         if named:
             apply(doc, self.reading.settings)
@@ -191,30 +193,56 @@ class _Loader:
 
     def environment(self, doc: Document, inside: Mapping | None = None) -> Environment:
         base = doc.source.path.parent
-        node = (inside or doc.root).get("conda_file")
+        root = inside or doc.root
+        node = root.get("conda_file")
         reference = self.reference(base, node)
-        conda = self.conda(reference.path) if reference and reference.exists else None
-        return Environment(doc, inside, reference, conda)
+        conda = Conda(doc, node, used=True) if isinstance(node, Mapping) else None
+        if reference and reference.exists:
+            conda = self.conda(reference.path)
+        return Environment(doc, inside, reference, conda, self.build(base, root))
+
+    def build(self, base: Path, root: Mapping) -> Build | None:
+        """A build context here and its Dockerfile; None without one, or when it is elsewhere."""
+        context = self.reference(base, root.get("build", "path"))
+        name = root.get("build", "dockerfile_path")
+        if context is None or not context.is_folder:
+            return None
+        path = normal(context.path / (str(name.value) if isinstance(name, Scalar) else "Dockerfile"))
+        return Build(context, path, self.read(path))
 
     def conda(self, path: Path) -> Conda | None:
         if path not in self.condas:
             known = next((doc for _, doc in self.documents if doc.source.path == path), None)
-            doc = known or self.parsed(path)
-            self.condas[path] = Conda(doc) if doc else None
+            doc = known or self.parsed(path, "conda")
+            self.condas[path] = Conda(doc, used=True) if doc else None
         return self.condas[path]
 
-    def parsed(self, path: Path) -> Document | None:
+    def parsed(self, path: Path, kind: str) -> Document | None:
+        """A YAML file that a spec refers to; `kind` is the fault of one that is YAML, but no mapping."""
         source = self.read(path)
         if source is None or any(fault.problem.span.source is source for fault in self.faults):
             return None
         doc = document.parse(source, self.reading.values)
         if isinstance(doc, Problem):
-            self.faults.append(Fault("yaml", doc))
+            self.faults.append(Fault(kind if is_yaml(source) else "yaml", doc))
             return None
         return doc
 
     def model(self, doc: Document, inside: Mapping | None = None) -> Model:
-        return Model(doc, inside, self.reference(doc.source.path.parent, (inside or doc.root).get("path")))
+        reference = self.reference(doc.source.path.parent, (inside or doc.root).get("path"))
+        return Model(doc, inside, reference, self.mlmodel(reference.path) if reference else None)
+
+    def mlmodel(self, folder: Path) -> MLmodel | None:
+        """The description in an MLflow model's folder. It has no extension, so it is never found as a spec."""
+        if not (folder / "MLmodel").is_file():
+            return None
+        doc = self.parsed(folder / "MLmodel", "yaml")
+        if doc is None:
+            return None
+        env = doc.get("flavors", "python_function", "env")
+        name = env.get("conda") if isinstance(env, Mapping) else env
+        reference = self.reference(folder, name)
+        return MLmodel(doc, self.conda(reference.path) if reference and reference.exists else None)
 
     def deployment(
         self, doc: Document, endpoints: list[Endpoint], models: list[Model], environments: list[Environment]
@@ -284,6 +312,15 @@ class _Loader:
             if source is None:
                 continue
             yield request(source)
+
+
+def is_yaml(source: Source) -> bool:
+    """Whether a text is YAML, of whatever kind."""
+    try:
+        document.value(source)
+    except ValueError:
+        return False
+    return True
 
 
 def request(source: Source) -> Request:

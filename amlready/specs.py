@@ -12,8 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+from .artifact import Artifact
 from .diagnostic import Problem
 from .disk import Disk
+from .dockerfile import Instruction, instructions
 from .document import Document, Entry, Mapping, Node, Scalar
 from .packages import Packages, packages
 from .script import Script
@@ -78,41 +80,73 @@ class Endpoint(Spec):
 
 
 @dataclass(frozen=True, eq=False)
-class Conda(Spec):
-    """A conda file."""
+class Part(Spec):
+    """A spec that is a file of its own, or a mapping inside another one (`inside`)."""
+
+    inside: Mapping | None = None
+
+    @property
+    def root(self) -> Mapping:
+        return self.inside or self.document.root
+
+    def get(self, *path: str | int) -> Node | None:
+        return self.root.get(*path)
+
+    def find(self, *path: str | int) -> Entry | None:
+        return self.root.find(*path)
+
+
+@dataclass(frozen=True, eq=False)
+class Conda(Part):
+    """A conda file, or an environment's inline `conda_file`; `used` when an environment or a model refers to it."""
+
+    used: bool = False
 
     @cached_property
     def packages(self) -> Packages:
-        return packages(self.document)
+        return packages(self.root)
 
 
 @dataclass(frozen=True, eq=False)
-class Environment(Spec):
-    """An environment: a file of its own, or inline in a deployment (`inside`)."""
+class Build:
+    """An environment's build context on this machine, and its Dockerfile, whose `source` is None if it is not there."""
 
-    inside: Mapping | None = None
+    context: Reference
+    path: Path
+    source: Source | None = None
+
+    @cached_property
+    def instructions(self) -> list[Instruction]:
+        return list(instructions(self.source)) if self.source else []
+
+
+@dataclass(frozen=True, eq=False)
+class Environment(Part):
+    """An environment: a file of its own, or inline in a deployment."""
+
     conda_file: Reference | None = None
     conda: Conda | None = None
-
-    def get(self, *path: str | int) -> Node | None:
-        return (self.inside or self.document.root).get(*path)
-
-    def find(self, *path: str | int) -> Entry | None:
-        return (self.inside or self.document.root).find(*path)
+    build: Build | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Model(Spec):
-    """A model: a file of its own, or inline in a deployment (`inside`)."""
+class MLmodel(Spec):
+    """The description in an MLflow model's folder, and the conda file that it names."""
 
-    inside: Mapping | None = None
+    conda: Conda | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Model(Part):
+    """A model: a file of its own, or inline in a deployment."""
+
     path: Reference | None = None
+    mlmodel: MLmodel | None = None
 
-    def get(self, *path: str | int) -> Node | None:
-        return (self.inside or self.document.root).get(*path)
-
-    def find(self, *path: str | int) -> Entry | None:
-        return (self.inside or self.document.root).find(*path)
+    @cached_property
+    def artifact(self) -> Artifact | None:
+        """What its local path holds, if that is there."""
+        return Artifact(self.path.path, self.path.is_folder) if self.path and self.path.exists else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +193,7 @@ class Deployment(Spec):
 
 @dataclass(frozen=True, eq=False)
 class Fault:
-    """A file that gives no subject: `kind` is `unreadable`, `yaml`, `syntax` or `unrecognised`."""
+    """A file that gives no subject: `kind` is `unreadable`, `yaml`, `conda`, `syntax` or `unrecognised`."""
 
     kind: str
     problem: Problem

@@ -1,5 +1,5 @@
 """Rules whose caret points at environment.yml, a deployment's inline environment, or the conda file."""
 
-from . import packages
+from . import conda, packages
 
-__all__ = ["packages"]
+__all__ = ["conda", "packages"]
