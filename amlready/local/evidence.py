@@ -8,11 +8,19 @@ queue were `full`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from ..source import Source, Span
+
+_LOGGED = re.compile(
+    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ (?:[A-Z] \[\d+\] azmlinfsrv(?:\.print - (?P<printed>.*)|.*)|\| mdc\S* \|.*)"
+)
+"""What the server (print() included) and the Collector log."""
+
+_SERVERS = ("Initializing logger", "Extra keys = ")
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +81,7 @@ class Answer:
     status: int | None = None
     content_type: str = ""
     body: bytes = b""
-    cut: bool = False
+    size: int = 0
     raised: Raised | None = None
     escaped: Raised | None = None
     output: str = ""
@@ -86,6 +94,11 @@ class Answer:
     @property
     def ok(self) -> bool:
         return self.status == 200
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether `body` is all of it: of more than a megabyte it is only the beginning."""
+        return len(self.body) == self.size
 
     @property
     def is_json(self) -> bool:
@@ -109,7 +122,7 @@ class Answer:
         except ValueError:
             value = self.body.decode(errors="replace")
         text = value["message"] if isinstance(value, dict) and set(value) == {"message"} else value
-        line = " ".join((text if isinstance(text, str) else json.dumps(text)).split())
+        line = " ".join((text if isinstance(text, str) else json.dumps(text)).split()).rstrip(".")
         return line if len(line) <= 200 else f"{line[:197]}..."
 
 
@@ -119,7 +132,7 @@ class Event:
 
     `answer` is the position of the request's answer among the trial's, None in init(). `context` tells contexts
     apart: the same number, the same object. `digest` and `text` are of the records when collect() was called
-    (`text` only where they are short), `unsendable` why there are none; `body` is what the agent received.
+    (`text` only where they are short), `body` is what the agent received.
     """
 
     id: str
@@ -131,7 +144,6 @@ class Event:
     dtypes: tuple[tuple[str, str], ...] = ()
     digest: str | None = None
     text: str | None = None
-    unsendable: str | None = None
     refusal: str | None = None
     error: Raised | None = None
     body: bytes | None = None
@@ -204,9 +216,13 @@ class Trial:
     def first(self) -> tuple[Answer, ...]:
         return tuple(each for each in self.answers if each.turn == "first")
 
-    def regular(self, event: Event | Complaint) -> bool:
-        """Whether it belongs to a request that was answered with 200."""
-        return event.answer is not None and event.answer < len(self.answers) and self.answers[event.answer].ok
+    @cached_property
+    def collected(self) -> Mapping[int | None, list[Event]]:
+        """The events by the position of their request's answer."""
+        found: dict[int | None, list[Event]] = {}
+        for event in self.events:
+            found.setdefault(event.answer, []).append(event)
+        return found
 
     @cached_property
     def arrived(self) -> tuple[Event, ...]:
@@ -214,6 +230,7 @@ class Trial:
 
     @property
     def last_line(self) -> str:
-        """The last line of the output that says something."""
-        lines = [line.strip() for line in self.output.splitlines() if line.strip()]
-        return lines[-1][-300:] if lines else ""
+        """The last line that was printed, not counting what the server and Python write about themselves."""
+        printed = self.output.partition("Fatal Python error: ")[0]
+        lines = (_LOGGED.sub(r"\g<printed>", line).strip() for line in printed.splitlines())
+        return next((line[:200] for line in reversed(list(lines)) if line and not line.startswith(_SERVERS)), "")

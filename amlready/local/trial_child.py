@@ -18,12 +18,14 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from .trial_watch import EXCEPTIONS, Code, Collecting, Report, place, said, sending_threads, type_name, wrap
 
-BODY = 16 * 1024 * 1024  # bytes of an answer that are read
+READ = 16 * 1024 * 1024  # bytes of an answer that are read
+BODY = 1024 * 1024  # bytes of an answer that are written down
 
 
 # --- the server -------------------------------------------------------------------------------------------------------
@@ -82,12 +84,13 @@ class Trial:
             return
         script = application.azml_blueprint.user_script
         self.report.write("ready", **self.collecting.end())
-        answered = self._rounds(application.test_client(), script)
+        self._rounds(application.test_client(), script)
         self.report.write("step", name="look")
         self.report.write("model", features=list(features(_globals(script))))
-        self.report.write("done", answered=answered)
+        self.report.write("done")
 
     def _create(self) -> Any:
+        _configure_logging()
         from azureml_inference_server_http.server import create_app, user_script
 
         if self._told["collector"]:
@@ -117,7 +120,7 @@ class Trial:
         self.report.write("step", name=name, **more)
         faulthandler.dump_traceback_later(self._limit, file=self._stacks)
 
-    def _rounds(self, client: Any, script: Any) -> int:
+    def _rounds(self, client: Any, script: Any) -> None:
         """Every request once, timed. Then again if that was quick, traced; and once more as if the queue were full."""
         requests = list(enumerate(self._told["requests"]))
         started = time.perf_counter()
@@ -130,7 +133,6 @@ class Trial:
             self._tracer = None
         if quick and answered and sending_threads():
             self._request(client, answered[0], requests[answered[0]][1], "full")
-        return len(answered)
 
     def _request(self, client: Any, number: int, request: Mapping[str, str], turn: str) -> int | None:
         with open(request["path"], "rb") as file:
@@ -174,7 +176,7 @@ class Trial:
             "status": response.status_code,
             "content_type": response.content_type,
             "body": base64.b64encode(content[:BODY]).decode(),
-            "cut": len(content) > BODY,
+            "size": len(content),
         }
 
     def _invoke(self, real: Callable[..., Any], *positional: Any, **named: Any) -> Any:
@@ -198,12 +200,21 @@ class Trial:
         return result
 
 
+def _configure_logging() -> None:
+    """As the server's command does before it starts its workers."""
+    with suppress(ImportError):
+        from azureml_inference_server_http.constants import PACKAGE_ROOT
+        from azureml_inference_server_http.log_config import load_logging_config
+
+        load_logging_config(PACKAGE_ROOT)
+
+
 def _read(blocks: Iterator[bytes]) -> bytes:
     """An answer's body, or so much of one without end that it is clear that it is too long."""
     content = bytearray()
     for block in blocks:
         content += block
-        if len(content) > BODY:
+        if len(content) > READ:
             break
     return bytes(content)
 
@@ -260,6 +271,9 @@ def _names(value: object) -> list[str]:
 
 
 def main(instructions: str) -> None:
+    """Try the scoring script that a file of instructions describes. Ends the process."""
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")  # if memory runs out, it is this process that has to go
     with open(instructions, encoding="utf-8") as file:
         trial = Trial(json.load(file))
     try:

@@ -166,13 +166,12 @@ class _Reader:
             dtypes=tuple((str(name), str(kind)) for name, kind in line["dtypes"]),
             digest=line.get("digest"),
             text=line.get("text"),
-            unsendable=line.get("unsendable"),
             body=self.bodies.get(line["id"]),
         )
 
-    def on_sent(self, line: Line) -> None:
+    def on_lost(self, line: Line) -> None:
         event = self.events.get(line["id"])
-        if event and not line["succeeded"]:
+        if event:
             self.events[line["id"]] = replace(event, refusal=str(line["message"]), error=self.error(line.get("error")))
 
     def on_failed(self, line: Line) -> None:
@@ -192,7 +191,7 @@ class _Reader:
                 status=line.get("status"),
                 content_type=line.get("content_type") or "",
                 body=base64.b64decode(line.get("body", "")),
-                cut=bool(line.get("cut")),
+                size=int(line.get("size", 0)),
                 raised=self.error(line.get("raised")),
                 escaped=self.error(line.get("escaped")),
                 output=line.get("output", ""),

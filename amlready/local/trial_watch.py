@@ -13,15 +13,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-TEXT = 64 * 1024  # characters of a snapshot that are written down; of a longer one, its digest
+TEXT = 16 * 1024  # characters of a snapshot that are written down; of a longer one, its digest
 MESSAGE = 1000  # characters of an exception's message
+TEXTS = 20  # snapshots that are written down for each request
 EVENTS = 500  # events that are written down for each request
-EXCEPTIONS = 50  # exceptions that are written down for each request
+EXCEPTIONS = 50  # exceptions of a kind that are written down for each request
 FRAMES = 20
 GATE = 1.0  # seconds that the sender waits for run() to end, at most
 DRAIN = 2.0  # seconds that the queue may take to drain
@@ -85,12 +87,16 @@ class Code:
         """An exception in words and places: the user's frames, outermost first, and where else it was raised."""
         frames, origin = [], None
         for code, last, line in _walk(error.__traceback__):
+            if code.co_filename == __file__:
+                continue
             origin = None if self.owns(code.co_filename) else f"{_short(code.co_filename)}:{line}"
             if origin is None:
                 frames.append(place(code, last, line))
-        frames = frames[-FRAMES:]
+        if len(frames) > FRAMES:
+            frames = [*frames[: FRAMES // 2], *frames[-FRAMES // 2 :]]
         if isinstance(error, SyntaxError) and error.filename and self.owns(error.filename):
             frames.append({"file": error.filename, "line": error.lineno or 1, "function": ""})
+            origin = None
         cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
         return {
             "type": type_name(type(error)),
@@ -146,7 +152,7 @@ class Collecting:
         self._lock = threading.Lock()
         self._contexts: list[object] = []  # kept, so that no two have one identity
         self._known: list[BaseException] = []
-        self._written = 0
+        self._written: set[str] = set()
         self._pending = 0
         self._died = False
         self._gate = threading.Event()
@@ -187,16 +193,16 @@ class Collecting:
             raise
 
     def _failed(self, collection: str, error: BaseException) -> None:
-        if self._full or any(each is error for each in self._known):
+        if self._full or len(self._known) >= EXCEPTIONS or any(each is error for each in self._known):
             return
-        self._known = [*self._known[-EXCEPTIONS:], error]
+        self._known.append(error)
         self._report.write("failed", collection=collection, error=self._code.told(error), at=self._code.stack())
 
     def _build(self, real: Callable[..., Any], *positional: Any, **named: Any) -> Any:
         payload = real(*positional, **named)
         started = time.perf_counter()
-        if self._written < EVENTS and not self._full:
-            self._written += 1
+        if len(self._written) < EVENTS and not self._full:
+            self._written.add(payload.id())
             context = named.get("context")
             self._report.write("collected", **self._event(payload, context), at=self._code.stack())
         self.overhead += time.perf_counter() - started
@@ -205,11 +211,10 @@ class Collecting:
     def _event(self, payload: Any, context: object) -> dict[str, object]:
         """What would be sent at this moment, before the script can change it."""
         content: dict[str, object] = {}
-        try:
+        with suppress(Exception):  # the sender will find out, and then it counts
             text = payload.content()
-            content = {"digest": hashlib.sha256(text.encode()).hexdigest(), "text": text if len(text) < TEXT else None}
-        except Exception as error:
-            content = {"unsendable": f"{type_name(type(error))}: {said(error)}"}
+            short = len(text) < TEXT and len(self._written) <= TEXTS
+            content = {"digest": hashlib.sha256(text.encode()).hexdigest(), "text": text if short else None}
         frame = getattr(getattr(payload, "_data", None), "_data", None)
         dtypes = [[str(name), str(kind)] for name, kind in getattr(frame, "dtypes", {}).items()]
         number = next((at for at, each in enumerate(self._contexts) if each is context), len(self._contexts))
@@ -236,10 +241,11 @@ class Collecting:
         self._gate.wait(GATE)
         try:
             succeeded, message = real(sender, payload)
-            self._report.write("sent", id=payload.id(), succeeded=bool(succeeded), message=str(message)[:MESSAGE])
+            if not succeeded and payload.id() in self._written:
+                self._report.write("lost", id=payload.id(), message=str(message)[:MESSAGE], error=None)
             return succeeded, message
         except BaseException as error:
-            self._report.write("sent", id=payload.id(), succeeded=False, message="", error=self._code.told(error))
+            self._report.write("lost", id=payload.id(), message="", error=self._code.told(error))
             self._died = not isinstance(error, TypeError)  # all that the sending thread survives
             raise
         finally:
@@ -249,7 +255,8 @@ class Collecting:
     def begin(self, full: bool = False) -> None:
         """A request begins; with `full`, as if 1,500 events were waiting."""
         self._full = full
-        self._written = 0
+        self._written = set()
+        self._known = []
         self.overhead = 0.0
         self._gate.clear()
 

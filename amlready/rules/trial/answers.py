@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ...local.evidence import Answer, Caught, Trial
 
 
+LARGE = 16 * 1024 * 1024
+"""Bytes of an answer that are read, and already too many."""
+
 _WRITABLE = {
     "numpy.ndarray": "return .tolist()",
     "pandas.DataFrame": 'return .to_dict(orient="records")',
@@ -169,7 +172,7 @@ def answer_not_json(trial: Trial) -> Iterator[Problem]:
     yield from once(
         Problem(_returned(answer, trial), fault, tuple(sent([answer.request])))
         for answer in trial.first
-        if answer.ok and answer.is_json and not answer.cut and (fault := _not_json(answer))
+        if answer.ok and answer.is_json and answer.is_whole and (fault := _not_json(answer))
     )
 
 
@@ -200,6 +203,38 @@ def _constants(value: object, path: str) -> Iterator[str]:
                 yield from _constants(each, f"{path}[{position}]")
         case float() if value != value or value in (float("inf"), float("-inf")):
             yield path
+
+
+@rule(Level.WARNING)
+def answer_too_large(trial: Trial) -> Iterator[Problem]:
+    """An answer is larger than 16 MB, or has no end.
+
+    All traffic of a managed endpoint shares 5 MB a second, so one such answer keeps it busy for more than three
+    seconds, and the caller waits for it. Return less, or a place where the rest is. The trial reads 16 MB and no
+    more.
+
+    Bad::
+
+        # src/score.py
+        def init():
+            pass
+
+        def run(data):
+            return "pixel " * 3_000_000
+
+    Good::
+
+        # src/score.py
+        def init():
+            pass
+
+        def run(data):
+            return "https://example.org/images/1.png"
+    """
+    message = "this request is answered with more than 16 MB; all traffic of an endpoint shares 5 MB a second"
+    for answer in trial.first:
+        if answer.size > LARGE:
+            yield Problem(_returned(answer, trial), message, tuple(sent([answer.request])))
 
 
 @rule(Level.WARNING)
@@ -235,7 +270,7 @@ def answer_encoded_twice(trial: Trial) -> Iterator[Problem]:
     yield from once(
         Problem(_returned(answer, trial), message, tuple(sent([answer.request])))
         for answer in trial.first
-        if answer.ok and answer.is_json and _is_encoded_twice(answer)
+        if answer.ok and answer.is_json and answer.is_whole and _is_encoded_twice(answer)
     )
 
 

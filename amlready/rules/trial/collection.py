@@ -308,7 +308,7 @@ def too_many_events(trial: Trial) -> Iterator[Problem]:
             return []
     """
     for position, answer in enumerate(trial.answers):
-        events = [each for each in trial.events if each.answer == position]
+        events = trial.collected.get(position, [])
         waiting = bool(answer.alive) and answer.waiting
         if len(events) <= MANY and not waiting:
             continue
@@ -418,7 +418,7 @@ def values_changed_after_collect(trial: Trial) -> Iterator[Problem]:
     yield from once(
         Problem(
             innermost(event.at, trial.run),
-            f"this frame is changed after it is collected into {event.collection!r}{_difference(event)}; collect a copy",
+            f"this frame is changed after it went to {event.collection!r}{_difference(event)}; collect a copy",
             tuple(_request(event, trial)),
         )
         for event in trial.arrived

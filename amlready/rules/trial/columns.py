@@ -122,8 +122,8 @@ def column_type_changes(trial: Trial) -> Iterator[Problem]:
             (one, _), (other, at), *_ = kinds.items()
             yield Problem(
                 innermost(at.at, trial.run),
-                f"column {name!r} of {collection!r} holds {one} and {other}{more}; monitoring cannot merge these types: give "
-                "the frame a dtype",
+                f"column {name!r} of {collection!r} holds {one} and {other}{more}; monitoring cannot merge the types: "
+                "set a dtype",
             )
 
 

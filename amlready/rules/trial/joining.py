@@ -74,7 +74,7 @@ def correlation_id_differs(trial: Trial) -> Iterator[Problem]:
 def _pairs(trial: Trial) -> Iterator[tuple[Answer, list[Event], list[Event]]]:
     """Each answer with the inputs and outputs that were collected for it, where there are both."""
     for position, answer in enumerate(trial.answers):
-        mine = [each for each in trial.events if each.answer == position]
+        mine = trial.collected.get(position, [])
         inputs = [each for each in mine if each.collection == INPUTS]
         outputs = [each for each in mine if each.collection == OUTPUTS]
         if inputs and outputs:

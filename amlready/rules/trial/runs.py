@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...diagnostic import Level, Problem
 from ...specs import Deployment
 from .. import rule
-from .telling import asked, caller_gets, how, innermost, once, path_to, sent, timeout_status, where
+from .telling import asked, caller_gets, callers, how, innermost, longest, once, path_to, sent, timeout_status, where
 
 if TYPE_CHECKING:
     from ...local.evidence import Trial
@@ -97,7 +97,7 @@ def run_hangs(trial: Trial, deployment: Deployment) -> Iterator[Problem]:
         innermost(stopped.frames, trial.run),
         f"{what}; in Azure the caller gets {timeout_status(deployment)} after {trial.request_timeout_ms} ms. It was "
         "here; if it needs longer, give --timeout",
-        tuple(sent([stopped.request] if stopped.request else [])),
+        (*callers(stopped.frames), *sent([stopped.request] if stopped.request else [])),
     )
 
 
@@ -146,10 +146,63 @@ def run_slow(trial: Trial, deployment: Deployment) -> Iterator[Problem]:
         return
     later = [each.seconds for each in trial.answers if each.turn == "again" and each.number == slowest.number]
     quick = bool(later) and min(later) * 1000 <= trial.request_timeout_ms
-    remedy = "later ones are quick: load in init() what the first one loads" if quick else "raise request_timeout_ms"
+    remedy = "raise request_timeout_ms" if slowest.seconds <= longest(deployment) else "Azure allows no more"
+    if quick:
+        remedy = "later ones are quick: load in init() what the first one loads"
     yield Problem(
         trial.run,
         f"a request took {slowest.seconds * 1000:.0f} ms here, and in Azure the caller gets "
         f"{timeout_status(deployment)} after {trial.request_timeout_ms} ms; {remedy}",
+        tuple(sent([slowest.request])),
+    )
+
+
+@rule(Level.WARNING)
+def run_outlasts_worker(trial: Trial, deployment: Deployment) -> Iterator[Problem]:
+    """A request takes longer than gunicorn lets a worker be silent.
+
+    After `WORKER_TIMEOUT` seconds (300 unless the deployment sets the variable) gunicorn ends a worker that is
+    still busy with one request: the caller gets no answer, and a new worker has to load the model again.
+
+    Bad::
+
+        # deployment.yml
+        environment_variables:
+          WORKER_TIMEOUT: "1"
+
+        # src/score.py
+        import time
+
+        def init():
+            pass
+
+        def run(data):
+            time.sleep(1.2)
+            return []
+
+    Good::
+
+        # deployment.yml
+        environment_variables:
+          WORKER_TIMEOUT: "10"
+
+        # src/score.py
+        import time
+
+        def init():
+            pass
+
+        def run(data):
+            time.sleep(1.2)
+            return []
+    """
+    entry = deployment.find("environment_variables", "WORKER_TIMEOUT")
+    text = str(entry.value.value).strip() if entry else "300"
+    slowest = max(trial.first, key=lambda each: each.seconds, default=None)
+    if slowest is None or not text.isdigit() or not 0 < int(text) < slowest.seconds:
+        return
+    yield Problem(
+        entry.value.span if entry else trial.run,
+        f"a request took {slowest.seconds:.1f} s here, and gunicorn ends the worker after WORKER_TIMEOUT, {text} s",
         tuple(sent([slowest.request])),
     )

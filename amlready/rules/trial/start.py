@@ -12,7 +12,7 @@ from ...packages import normalise
 from ...source import Span
 from ...specs import Deployment
 from .. import rule
-from .telling import NEVER_READY, how, innermost, path_to, seconds_until_restart, where
+from .telling import NEVER_READY, callers, how, innermost, path_to, seconds_until_restart, where
 
 if TYPE_CHECKING:
     from ...local.evidence import Raised, Stopped, Trial
@@ -287,8 +287,7 @@ def process_ends(trial: Trial) -> Iterator[Problem]:
 
 
 def _callers(stopped: Stopped) -> Iterator[Related]:
-    for frame in stopped.frames[-2::-1][:3]:
-        yield Related(frame.span, f"called from here, in {frame.function}()")
+    yield from callers(stopped.frames)
     if stopped.request:
         yield Related(stopped.request.top, "with this request")
 
@@ -317,4 +316,4 @@ def _consequence(step: str) -> str:
 
 
 def _last(trial: Trial) -> str:
-    return f". Its last words: {trial.last_line}" if trial.last_line else ""
+    return f"; the last line it printed: {trial.last_line}" if trial.last_line else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...diagnostic import Problem, Related
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 NEVER_READY = "in Azure the container never becomes ready, and the deployment fails (ResourceNotReady)"
 _SHOWN = 3
+_REQUEST = "with this request"
 
 
 def caller_gets(deployment: Deployment, status: int) -> str:
@@ -27,6 +29,11 @@ def caller_gets(deployment: Deployment, status: int) -> str:
 def timeout_status(deployment: Deployment) -> int:
     """What the caller gets after request_timeout_ms."""
     return 504 if deployment.is_kubernetes else 408
+
+
+def longest(deployment: Deployment) -> int:
+    """Seconds that request_timeout_ms can be raised to."""
+    return 300 if deployment.is_kubernetes else 180
 
 
 def seconds_until_restart(deployment: Deployment) -> float:
@@ -53,17 +60,23 @@ def how(error: Raised) -> str:
 
 def path_to(error: Raised) -> Iterator[Related]:
     """The calls that led to an exception, innermost first, and what it was raised because of."""
-    for frame in error.frames[-2::-1][:_SHOWN]:
-        yield Related(frame.span, f"called from here, in {frame.function}()")
+    yield from callers(error.frames)
     cause = error.cause
     if cause is not None and cause.at is not None and cause.at != error.at:
         yield Related(cause.at, f"the cause: this {how(cause)}")
 
 
+def callers(frames: tuple[Frame, ...]) -> Iterator[Related]:
+    """The calls that led to the innermost of some frames; each place once, however often it calls itself."""
+    spans = {each.span: each for each in frames}
+    for frame in list(spans.values())[-2 : -_SHOWN - 2 : -1]:
+        yield Related(frame.span, f"called from here, in {frame.function}()")
+
+
 def sent(requests: Iterable[Source]) -> Iterator[Related]:
     """The requests that show a problem."""
     for source in list(dict.fromkeys(requests))[:_SHOWN]:
-        yield Related(source.top, "with this request")
+        yield Related(source.top, _REQUEST)
 
 
 def asked(trial: Trial) -> list[Answer]:
@@ -76,13 +89,15 @@ def innermost(frames: tuple[Frame, ...], otherwise: Span) -> Span:
 
 
 def once(problems: Iterable[Problem]) -> Iterator[Problem]:
-    """Without those that say the same about the same place."""
-    seen = set()
+    """One for those that say the same about the same place, with the requests of all of them."""
+    groups: dict[tuple[Span, str], list[Problem]] = {}
     for each in problems:
-        key = (each.span.source, each.span.start, each.span.end, each.message)
-        if key not in seen:
-            seen.add(key)
-            yield each
+        groups.setdefault((each.span, each.message), []).append(each)
+    for first, *others in groups.values():
+        more = dict.fromkeys(each for other in others for each in other.related if each.message == _REQUEST)
+        known = [each for each in first.related if each.message == _REQUEST]
+        requests = list(dict.fromkeys([*known, *more]))[:_SHOWN]
+        yield replace(first, related=(*(each for each in first.related if each not in known), *requests))
 
 
 def listed(names: Iterable[str]) -> str:
