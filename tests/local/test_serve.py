@@ -92,13 +92,13 @@ def test_what_was_collected_just_before_the_end_is_still_written(make_deployment
 def test_leaving_ends_every_process_and_removes_the_containers_files(make_deployment, run_here):
     with run_here(make_deployment()) as endpoint:
         server = endpoint.running[0].server
-        mounted = Path(server._container.environment["AZUREML_MODEL_DIR"])
+        mounted = Path(server.container.environment["AZUREML_MODEL_DIR"])
         assert mounted.is_dir()
-        family = psutil.Process(server._process.pid)
+        family = psutil.Process(server.pid)
         family = [family, *family.children(recursive=True)]
     assert psutil.wait_procs(family, timeout=30)[1] == []
     assert not mounted.exists()
-    assert (server._container.app_root / "score.py").is_file()
+    assert (server.container.app_root / "score.py").is_file()
 
 
 def test_when_one_server_fails_to_start_the_other_is_ended_too(make_deployment, run_here):
@@ -107,7 +107,7 @@ def test_when_one_server_fails_to_start_the_other_is_ended_too(make_deployment, 
     with pytest.raises(ServerFailed, match="green did not start") as failed, endpoint:
         pytest.fail("a server that failed is not live")
     assert failed.value.details[-1] == "ValueError: broken"
-    assert all(each._process is None for each in (running.server for running in endpoint.running))
+    assert [each.server.pid for each in endpoint.running] == [None, None]
 
 
 def test_a_missing_model_is_noticed_before_anything_is_started(make_deployment, run_here):
@@ -223,6 +223,21 @@ def test_serve_says_where_to_send_what_and_stops_cleanly(make_deployment, start_
     assert "blue: model_inputs: 1 event, 2 rows collected" in serve.err
     assert "azmlinfsrv listens on all interfaces" in serve.err
     assert read_lines(tmp_path / "collected")[0]["correlationid"] == "request-1"
+
+
+def test_a_second_signal_ends_a_request_that_would_not_end(make_deployment, start_serve):
+    script = "import time\ndef init(): pass\ndef run(data):\n  print('busy')\n  time.sleep(600)\n"
+    serve = start_serve(make_deployment(script))
+    connection = http.client.HTTPConnection(urlsplit(serve.until_live()).netloc, timeout=30)
+    connection.request("POST", "/score", b"{}", {"Content-Type": "application/json"})
+    log = serve.out_file.parent / "logs/test-endpoint-blue.log"
+    serve.until(lambda: "busy" in log.read_text())
+    family = psutil.Process(serve.process.pid).children(recursive=True)
+    serve.process.send_signal(signal.SIGINT)
+    serve.until(lambda: "stopping" in serve.err)
+    assert serve.end(signal.SIGINT) == 0
+    connection.close()
+    assert psutil.wait_procs(family, timeout=30)[1] == []
 
 
 def test_serve_shows_why_init_failed_and_exits_1(make_deployment, start_serve):
