@@ -261,7 +261,6 @@ FAULTY = {
     """,
         ('collector-thread-dies: inputs.collect(pd.DataFrame({"bmi": [1.5]}), context)',),
     ),
-    ),
     "collects into what is not enabled": Case(
         """
         from azureml.ai.monitoring import Collector
