@@ -10,6 +10,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
+from weakref import WeakKeyDictionary
 
 from .kinds import Kind, kind
 from .scopes import FUNCTIONS, Function
@@ -87,12 +89,17 @@ class Event:
         """What is collected, as written in the call."""
         return argument(self.call, 0, "data")
 
+    @property
+    def given_context(self) -> ast.expr | None:
+        """The context, as written in the call."""
+        return argument(self.call, 1, "correlation_context")
+
     @cached_property
     def context(self) -> object | None:
         """What tells the context of this event from any other's; None when it cannot be followed."""
         if has_star(self.call) or len(self.call.args) > 2:
             return None
-        given = argument(self.call, 1, "correlation_context")
+        given = self.given_context
         own = (self.frame.path, self.call)
         if given is None or is_none(given):
             return own
@@ -105,16 +112,31 @@ class Event:
         return (*self.frame.path, self.call)
 
 
-def events(script: Script) -> list[Event]:
-    """The events of one request, in the order of the text."""
+_known: WeakKeyDictionary[Script, tuple[Event, ...]] = WeakKeyDictionary()
+
+
+def events(script: Script) -> tuple[Event, ...]:
+    """The events of one request, in the order in which run() reaches them in the text."""
     run = script.run
     if run is None or not script.collectors:
+        return ()
+    if script not in _known:
+        _known[script] = tuple(islice(_events(Frame(script, script.main, run)), MAX_EVENTS))
+    return _known[script]
+
+
+def collects(script: Script) -> list[Event]:
+    """The events of one request, and every other collect() on what is certainly a Collector."""
+    if not script.collectors:
         return []
-    found: list[Event] = []
-    for event in _events(Frame(script, script.main, run)):
-        found.append(event)
-        if len(found) == MAX_EVENTS:
-            break
+    found = list(events(script))
+    seen = {event.call for event in found}
+    for module in script.modules:
+        functions: list[Function] = [*module.of(ast.FunctionDef), *module.of(ast.AsyncFunctionDef)]
+        for function in functions:
+            frame = Frame(script, module, function)
+            calls = (node for node in module.inside(function) if isinstance(node, ast.Call) and node not in seen)
+            found += [event for call in calls if (event := _event(frame, call)) is not None]
     return found
 
 
@@ -189,17 +211,22 @@ def data_kind(event: Event) -> Kind | None:
     return kind(found[0].module, found[1]) if found is not None else None
 
 
-def are_exclusive(one: Event, other: Event) -> bool:
-    """Whether a request that reaches the one event cannot reach the other, later one."""
-    frame: Frame | None = one.frame
+def parting(one: Event, other: Event) -> tuple[Module, ast.Call, ast.Call]:
+    """Where the ways from run() to two events part: the calls in the one function that both pass, and its module."""
     modules = [one.frame.module]
-    while frame is not None and frame.caller is not None:
-        frame = frame.caller
+    frame = one.frame.caller
+    while frame is not None:
         modules.insert(0, frame.module)
+        frame = frame.caller
     for module, first, second in zip(modules, one.sites, other.sites, strict=False):
         if first is not second:
-            return exclusive(module, first, second)
-    return False
+            return module, first, second
+    return one.frame.module, one.call, other.call
+
+
+def are_exclusive(one: Event, other: Event) -> bool:
+    """Whether a request that reaches the one event cannot reach the other, later one."""
+    return exclusive(*parting(one, other))
 
 
 def exclusive(module: Module, first: ast.AST, second: ast.AST) -> bool:

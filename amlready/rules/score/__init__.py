@@ -1,5 +1,5 @@
 """Rules whose caret points at the scoring script or a module beside it."""
 
-from . import answers, collection, errors, functions, inputs, legacy, start
+from . import answers, collection, columns, context, errors, frames, functions, inputs, legacy, start
 
-__all__ = ["answers", "collection", "errors", "functions", "inputs", "legacy", "start"]
+__all__ = ["answers", "collection", "columns", "context", "errors", "frames", "functions", "inputs", "legacy", "start"]
