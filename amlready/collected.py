@@ -21,8 +21,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from amlready.records import Place, Record, Row, Tree, Wanted, Where
-from amlready.table import Key, Table, cell, titles
+from .records import Place, Record, Row, Tree, Wanted, Where
+from .table import Key, Table, cell, titles
 
 JOINED = ("model_inputs", "model_outputs")
 

@@ -29,9 +29,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Self
 
-from amlready.local.layout import Collection, LocalDeployment
-from amlready.local.store import Event, Store, Torn, inside, mend, source
-from amlready.records import parse_json
+from ..records import parse_json
+from .layout import Collection, LocalDeployment
+from .store import Event, Store, Torn, inside, mend, source
 
 MAX_BODY = 100 * 1024 * 1024
 """Bytes of one event; more is answered with 413."""

@@ -24,9 +24,9 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from amlready.local.agent import Agent, Count
-from amlready.local.layout import PAYLOAD_COLLECTIONS, LayoutError, LocalDeployment, lay_out, remarks
-from amlready.local.server import Server, ServerFailed, Stopped, free_ports, wait_until_live
+from .agent import Agent, Count
+from .layout import PAYLOAD_COLLECTIONS, LayoutError, LocalDeployment, lay_out, remarks
+from .server import Server, ServerFailed, Stopped, free_ports, wait_until_live
 
 COLLECTED = Path(".amlready/collected")
 LOGS = Path(".amlready/logs")

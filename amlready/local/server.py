@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from amlready.local.layout import Container
+from .layout import Container
 
 _PACKAGE = "azureml_inference_server_http"
 _TAIL = 256 * 1024  # bytes of the log that are searched for a reason
