@@ -245,12 +245,14 @@ def _collected(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     command.add_argument("--endpoint", help="this endpoint only")
     command.add_argument("--deployment", help="this deployment only")
-    command.add_argument("--collection", help="show the rows of this collection")
+    command.add_argument("--collection", help="show the rows of this collection; two, with a comma, to --join")
     command.add_argument("--rows", action="store_true", help="show the rows of every collection")
     command.add_argument(
         "--join", action="store_true", help="inputs and outputs side by side, by correlation id and row"
     )
-    command.add_argument("--since", metavar="TIME", help="events from this time on (ISO 8601, UTC)")
+    command.add_argument(
+        "--since", metavar="TIME", help="events from this time on: 30m, 2h, 1d ago, or a UTC time in ISO 8601"
+    )
     command.add_argument(
         "--format", choices=("table", "csv", "json"), default="table", help="how it is written (table)"
     )
@@ -295,7 +297,9 @@ def explain(options: argparse.Namespace) -> int:
 
 def _schema(commands: _Commands[argparse.ArgumentParser]) -> None:
     command = _command(commands, "schema", schema)
-    command.add_argument("kind", metavar="KIND", help="managed-online-deployment, model, ...; any other word lists them")
+    command.add_argument(
+        "kind", metavar="KIND", help="managed-online-deployment, model, ...; any other word lists them"
+    )
 
 
 def schema(options: argparse.Namespace) -> int:
