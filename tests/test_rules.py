@@ -17,6 +17,7 @@ ALL = rules.rules()
 
 KINDS = {
     "endpoint.yml": (Endpoint, "name: my-endpoint\n"),
+    "other-endpoint.yml": (Endpoint, "name: other-endpoint\n"),
     "deployment.yml": (
         Deployment,
         "name: blue\nendpoint_name: my-endpoint\ncode_configuration:\n  code: src\n  scoring_script: score.py\n",
@@ -53,7 +54,7 @@ def completed(name: str, text: str, texts: dict[str, str]) -> str:
     if name == "deployment.yml" and "environment.yml" not in texts and "conda.yaml" in texts:
         keys += "environment:\n  image: my-image:1\n  conda_file: conda.yaml\n"
     for block in re.findall(r"^\S.*\n(?: .*\n)*", keys, flags=re.MULTILINE):
-        if not re.search(rf"^{block.partition(':')[0]}:", text, flags=re.MULTILINE):
+        if not re.search(rf"^(?:# )?{block.partition(':')[0]}:", text, flags=re.MULTILINE):
             text += block
     return text
 

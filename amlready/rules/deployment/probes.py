@@ -1,0 +1,68 @@
+"""Liveness and readiness probes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...diagnostic import Edit, Level, Problem
+from ...specs import Deployment
+from .. import rule
+from .numbers import PROBES, setting
+
+_LEAST = (("initial_delay", 0), ("period", 0), ("timeout", 0), ("failure_threshold", 1), ("success_threshold", 1))
+
+
+@rule(Level.ERROR)
+def liveness_success_threshold(deployment: Deployment) -> Iterator[Problem]:
+    """The liveness probe wants more than one success, or none, before it believes in the container.
+
+    For liveness Azure fixes the value at 1 (YAML reference), as Kubernetes does: a container that has failed is
+    restarted, so there is nothing to recover from. azure-ai-ml sends any number.
+
+    Bad::
+
+        # deployment.yml
+        liveness_probe:
+          success_threshold: 3
+          failure_threshold: 30
+
+    Good::
+
+        # deployment.yml
+        liveness_probe:
+          success_threshold: 1
+          failure_threshold: 30
+    """
+    found = setting(deployment, "liveness_probe", "success_threshold")
+    if found and found[1] != 1:
+        node = found[0].value
+        message = f"success_threshold is {found[1]}; for a liveness probe it can only be 1"
+        yield Problem(node.span, message, fix=(Edit(node.span, "1"),))
+
+
+@rule(Level.ERROR)
+def probe_setting_too_low(deployment: Deployment) -> Iterator[Problem]:
+    """A probe's setting is below 1.
+
+    Delays, timeouts and thresholds are at least 1 (YAML reference). azure-ai-ml sends thresholds of 0 as they are and
+    times below zero as negative durations (`-PT5S`, SDK 1.35.2). A time of 0 is another fault: it is not sent at all.
+
+    Bad::
+
+        # deployment.yml
+        readiness_probe:
+          initial_delay: 10
+          failure_threshold: 0
+
+    Good::
+
+        # deployment.yml
+        readiness_probe:
+          initial_delay: 10
+          failure_threshold: 3
+    """
+    for probe in PROBES:
+        for key, least in _LEAST:
+            found = setting(deployment, probe, key)
+            if found and found[1] < least and (probe, key) != ("liveness_probe", "success_threshold"):
+                yield Problem(found[0].value.span, f"{key} is {found[1]}; it is at least 1")
