@@ -71,6 +71,8 @@ class Script:
     faults: tuple[Problem, ...] = field(default=())
     beside: frozenset[str] = frozenset()
     """The names of the files and folders beside the script."""
+    config: Source | None = None
+    """The `config.json` beside the script, which the server takes for its own, unless it is empty or huge."""
 
     @property
     def main(self) -> Module:
@@ -215,7 +217,9 @@ def load(source: Source, folder: Path, read: Reader) -> Script | Problem:
                 continue
             modules[found.path] = parsed
             waiting.append((parsed, home))
-    return Script(tuple(modules.values()), tuple(faults), _names_in(folder))
+    names = _names_in(folder)
+    config = read(folder / CONFIG) if CONFIG in names and _is_short(folder / CONFIG) else None
+    return Script(tuple(modules.values()), tuple(faults), names, config)
 
 
 def _names_in(folder: Path) -> frozenset[str]:
@@ -225,14 +229,37 @@ def _names_in(folder: Path) -> frozenset[str]:
         return frozenset()
 
 
+CONFIG = "config.json"
+MAX_CONFIG_BYTES = 1 << 20
+
+
+def _is_short(path: Path) -> bool:
+    try:
+        return 0 < path.stat().st_size <= MAX_CONFIG_BYTES
+    except OSError:
+        return False
+
+
 def _neighbours(module: Module, folder: Path) -> Iterator[Path]:
-    for node, _ in module.nodes:
-        for name in _import_names(node):
-            parts = name.split(".")
-            for count in range(len(parts), 0, -1):
-                base = folder.joinpath(*parts[:count])
-                yield base.with_name(base.name + ".py")
-                yield base / "__init__.py"
+    """The files that a module's imports may mean, those of packages on the way included."""
+    for plain in module.of(ast.Import):
+        for each in plain.names:
+            yield from _files(folder, each.name.split("."))
+    above = module.source.path.parents
+    for node in module.of(ast.ImportFrom):
+        if node.level > len(above):
+            continue
+        home = above[node.level - 1] if node.level else folder
+        if home == folder or folder in home.parents:
+            for each in node.names:
+                yield from _files(home, [*(node.module.split(".") if node.module else ()), each.name])
+
+
+def _files(folder: Path, parts: list[str]) -> Iterator[Path]:
+    for count in range(len(parts), 0, -1):
+        base = folder.joinpath(*parts[:count])
+        yield base.with_name(base.name + ".py")
+        yield base / "__init__.py"
 
 
 __all__ = ["Call", "Function", "Module", "Script", "literal", "load", "parse"]

@@ -6,6 +6,7 @@ up when it was made, so that rules are plain functions.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,6 +33,14 @@ class Reference:
     is_folder: bool = False
     elsewhere: str | None = None
     """What to write instead, when the path exists from the repository's root or the working directory."""
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """What the folder holds, by name; nothing when it is no folder, or cannot be read."""
+        try:
+            return frozenset(os.listdir(self.path)) if self.is_folder else frozenset()
+        except OSError:
+            return frozenset()
 
 
 @dataclass(frozen=True, eq=False)

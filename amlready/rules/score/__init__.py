@@ -1,5 +1,18 @@
 """Rules whose caret points at the scoring script or a module beside it."""
 
-from . import answers, collection, columns, context, errors, frames, functions, inputs, legacy, start
+from . import answers, collection, columns, context, errors, files, frames, functions, inputs, layout, legacy, start
 
-__all__ = ["answers", "collection", "columns", "context", "errors", "frames", "functions", "inputs", "legacy", "start"]
+__all__ = [
+    "answers",
+    "collection",
+    "columns",
+    "context",
+    "errors",
+    "files",
+    "frames",
+    "functions",
+    "inputs",
+    "layout",
+    "legacy",
+    "start",
+]

@@ -10,7 +10,8 @@ from ...diagnostic import Level, Problem, Related
 from ...scopes import LOOPS, Function
 from ...script import COLLECTOR, Script
 from ...source import Span
-from ...syntax import Module
+from ...specs import Deployment, Endpoint
+from ...syntax import Module, argument
 from ...values import ends, is_inner, is_none
 from .. import rule
 
@@ -283,3 +284,63 @@ def exit_in_run(script: Script) -> Iterator[Problem]:
     for node in module.inside(run) if run is not None else ():
         if isinstance(node, ast.Call) and module.qualified(node.func) in _EXITS:
             yield Problem(module.span(node), "this ends the worker process, not just the request; raise an exception")
+
+
+_CREDENTIALS = {
+    "azure.identity.DefaultAzureCredential": "managed_identity_client_id",
+    "azure.identity.ManagedIdentityCredential": "client_id",
+}
+
+
+@rule(Level.WARNING)
+def credential_without_client(script: Script, endpoint: Endpoint, deployment: Deployment) -> Iterator[Problem]:
+    """A credential does not say which identity it is for, and the endpoint's is user-assigned.
+
+    Without a client id a managed-identity credential asks for the system-assigned identity, which such an endpoint
+    does not have: users report `ManagedIdentityCredential authentication unavailable` in init(). The documentation's
+    sample passes the id in the variable `UAI_CLIENT_ID`; DefaultAzureCredential reads `AZURE_CLIENT_ID` itself.
+
+    Bad::
+
+        # endpoint.yml
+        name: my-endpoint
+        identity:
+          type: user_assigned
+          user_assigned_identities:
+            - resource_id: /subscriptions/s/resourceGroups/g/.../userAssignedIdentities/i
+
+        # src/score.py
+        from azure.identity import ManagedIdentityCredential
+
+        def init():
+            global credential
+            credential = ManagedIdentityCredential()
+
+    Good::
+
+        # endpoint.yml
+        name: my-endpoint
+        identity:
+          type: user_assigned
+          user_assigned_identities:
+            - resource_id: /subscriptions/s/resourceGroups/g/.../userAssignedIdentities/i
+
+        # src/score.py
+        import os
+
+        from azure.identity import ManagedIdentityCredential
+
+        def init():
+            global credential
+            credential = ManagedIdentityCredential(client_id=os.environ["UAI_CLIENT_ID"])
+    """
+    if (endpoint.text("identity", "type") or "").lower().replace("_", "") != "userassigned":
+        return
+    if deployment.find("environment_variables", "AZURE_CLIENT_ID") is not None:
+        return
+    at = endpoint.find("identity")
+    for call in script.calls_to(*_CREDENTIALS):
+        keyword = _CREDENTIALS[call.module.qualified(call.node.func)]
+        if not call.has_star and argument(call.node, -1, keyword) is None:
+            related = (Related(at.key.span, "the endpoint's identity is user-assigned"),) if at else ()
+            yield Problem(call.span, f"this does not say which identity to use: pass {keyword}=...", related)
