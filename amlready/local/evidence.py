@@ -7,8 +7,10 @@ queue were `full`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -149,6 +151,12 @@ class Event:
     body: bytes | None = None
 
     @cached_property
+    def is_changed(self) -> bool:
+        """Whether something else arrived than was collected."""
+        known = self.body is not None and self.digest is not None
+        return known and hashlib.sha256(self.body or b"").hexdigest() != self.digest
+
+    @cached_property
     def rows(self) -> list[Mapping[str, object]]:
         """The records that arrived."""
         data = json.loads(self.body) if self.body is not None else []
@@ -182,6 +190,14 @@ class Stopped:
     status: int
     frames: tuple[Frame, ...] = ()
     request: Source | None = None
+
+    @property
+    def signal(self) -> str | None:
+        """The name of the signal that ended it."""
+        try:
+            return signal.Signals(-self.status).name if self.status < 0 else None
+        except ValueError:
+            return f"signal {-self.status}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,8 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -55,24 +55,44 @@ def run(
     `mark` is text that only the environment of this child and of its own children contains. Raises OSError where the
     child cannot be started.
     """
-    process = subprocess.Popen(
-        command,
-        env=dict(environment),
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    tail = _Tail(process.stdout)
-    reading = _Reading(report)
-    try:
-        overdue = _watch(process, reading, limit)
-    finally:
-        _end(process, mark)
+    with _terminable():
+        process = subprocess.Popen(
+            command,
+            env=dict(environment),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        tail = _Tail(process.stdout)
+        reading = _Reading(report)
+        try:
+            overdue = _watch(process, reading, limit)
+        finally:
+            _end(process, mark)
     reading.more()
     return Ended(process.returncode, overdue, tail.text(), tuple(reading.lines))
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Inside, TERM and HUP raise SystemExit, so that the child does not outlive this process."""
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    ours: list[int] = []
+    if threading.current_thread() is threading.main_thread():  # others cannot set handlers
+        ours = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _watch(process: subprocess.Popen[bytes], reading: _Reading, limit: Callable[[str], float]) -> bool:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import textwrap
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -85,3 +91,44 @@ def test_a_report_that_grows_too_long_ends_the_child(run, monkeypatch):
     monkeypatch.setattr(supervise, "MAX_REPORT", 1000)
     ended = run("while True: step('again'); time.sleep(0.001)")
     assert ended.overdue
+
+
+def test_a_supervisor_that_is_terminated_takes_its_child_along(tmp_path):
+    program = f"""
+        import os, sys
+        from pathlib import Path
+        from amlready.local import supervise
+
+        supervise.run(
+            [sys.executable, "-c", "import os, time; print(os.getpid(), file=open('pid', 'w')); time.sleep(600)"],
+            environment=dict(os.environ), folder=Path({str(tmp_path)!r}), report=Path("report"),
+            limit=lambda step: 300.0, mark="no other process has this",
+        )
+    """
+    supervisor = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], cwd=Path(__file__).parents[2])
+    try:
+        child = int(wait_for(lambda: (tmp_path / "pid").read_text()))
+        supervisor.terminate()
+        assert supervisor.wait(timeout=30) == 128 + signal.SIGTERM
+    finally:
+        supervisor.kill()
+        supervisor.wait()
+    assert wait_for(lambda: "" if is_running(child) else "ended")
+
+
+def wait_for(what: Callable[[], str]) -> str:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with suppress(OSError):
+            if found := what():
+                return found
+        time.sleep(0.02)
+    raise AssertionError("it did not happen")
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -422,7 +421,7 @@ def values_changed_after_collect(trial: Trial) -> Iterator[Problem]:
             tuple(_request(event, trial)),
         )
         for event in trial.arrived
-        if event.digest and event.body and hashlib.sha256(event.body).hexdigest() != event.digest
+        if event.is_changed
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -299,14 +298,10 @@ def _during(stopped: Stopped, trial: Trial) -> Span:
 def _end_of(stopped: Stopped) -> str:
     during = {"load": "importing the script", "init": "init()", "request": "run()"}.get(stopped.step)
     what = f"{during} ended the process" if during else "the process ended after a request"
-    if stopped.status >= 0:
+    if stopped.signal is None:
         return f"{what} with exit status {stopped.status}"
-    try:
-        name = signal.Signals(-stopped.status).name
-    except ValueError:
-        name = f"signal {-stopped.status}"
-    hint = ", as when memory runs out" if name == "SIGKILL" else ""
-    return f"{what} by {name}{hint}"
+    hint = ", as when memory runs out" if stopped.signal == "SIGKILL" else ""
+    return f"{what} by {stopped.signal}{hint}"
 
 
 def _consequence(step: str) -> str:
