@@ -43,7 +43,7 @@ def dedent(text: str) -> str:
 
 def files(text: str) -> dict[str, str]:
     """The files of an example, each headed by `# path`."""
-    parts = re.split(r"^# (\S+\.\w+)\n", text, flags=re.MULTILINE)
+    parts = re.split(r"^# (\S+\.\w+|\S*Dockerfile|\S*MLmodel)\n", text, flags=re.MULTILINE)
     assert not parts[0].strip(), f"an example starts with the name of a file, not with {parts[0]!r}"
     return {name: body.rstrip("\n") + "\n" for name, body in zip(parts[1::2], parts[2::2], strict=True)}
 

@@ -1,5 +1,5 @@
 """Rules whose caret points at environment.yml, a deployment's inline environment, or the conda file."""
 
-from . import conda, packages
+from . import conda, definition, packages
 
-__all__ = ["conda", "packages"]
+__all__ = ["conda", "definition", "packages"]

@@ -1,13 +1,13 @@
-"""Rules whose caret points at model.yml, or at a deployment's inline model."""
+"""A model's files on this machine: what would be uploaded, and what would arrive."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..diagnostic import Level, Problem
-from ..specs import Model
-from . import rule
-from .deployment.references import absent
+from ...diagnostic import Level, Problem
+from ...specs import Model
+from .. import rule
+from ..deployment.references import absent
 
 
 @rule(Level.ERROR)

@@ -1,0 +1,5 @@
+"""Rules whose caret points at model.yml, a deployment's inline model, or the MLmodel file in an MLflow model."""
+
+from . import files, names
+
+__all__ = ["files", "names"]
