@@ -4,11 +4,11 @@ A child process (`trial_child`) does it, laid out as Azure lays out the containe
 application object and the real Collector, which posts to a real agent with a store that is thrown away. What it showed
 (`evidence`) is judged by the rules in `rules/trial`.
 
-Three things differ from Azure on purpose. Nothing is sampled: every event is collected, whatever `sampling_rate` says,
-so that what is missing was lost. Each request is sent twice, if all are answered within five seconds, to see what changes
-from one to the next, and one of them a third time as if the Collector's queue were full. And the working directory is a
-folder of links to what lies beside the scoring script: files are found there as usual, and what the script writes there
-is thrown away.
+Three things differ from Azure on purpose. Nothing is sampled: every event is collected, whatever `sampling_rate`
+says, so that what is missing was lost. Each request is sent twice, if all are answered within five seconds, to see
+what changes from one to the next, and one of them a third time as if the Collector's queue were full. And the
+working directory is a folder of links to what lies beside the scoring script: files are found there as usual, and
+what the script writes there is thrown away.
 """
 
 from __future__ import annotations
