@@ -207,8 +207,8 @@ def _misfit(columns: frozenset[str], known: Iterable[frozenset[str]]) -> str:
     alike = len(nearest) == len(columns) or 2 * len(nearest & columns) > len(nearest)
     if not missing or not alike or not columns or all(name.isdigit() for name in columns):
         return ""
-    instead = f" but {listed(sorted(columns - nearest))}" if columns - nearest else ""
-    return f"the model's features {listed(sorted(missing))} are not among these columns{instead}: use the model's names"
+    instead = f" and have {listed(sorted(columns - nearest))} instead" if columns - nearest else ""
+    return f"these columns lack the model's {listed(sorted(missing))}{instead}: use the names it was trained with"
 
 
 @rule(Level.WARNING)
