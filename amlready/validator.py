@@ -363,7 +363,7 @@ def _prefix(prefix: str) -> Callable[[SchemaNode], Check]:
     return make
 
 
-_NAME_AND_VERSION = re.compile(r"azureml:[^:/]*:[^/]+\Z")
+_NAME_AND_VERSION = r"azureml:[^:/]*:[^/]+\Z"
 
 
 def _versioned(node: SchemaNode) -> Check:
@@ -372,14 +372,14 @@ def _versioned(node: SchemaNode) -> Check:
     def check(value: object, _around: Around) -> Faults:
         if not isinstance(value, str):
             return (_wrong(node, value),)
-        if _NAME_AND_VERSION.match(value) or re.match(node["pattern"], value):
+        if re.match(_NAME_AND_VERSION, value) or re.match(node["pattern"], value):
             return FINE
         return (Fault("reference", node, value),)
 
     return check
 
 
-_MOMENT = re.compile(
+_MOMENT = (
     r"(\d{4})-(\d{1,2})-(\d{1,2})[T ](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.\d{1,12})?)?(?:(Z)|([+-]\d\d)(?::?(\d\d))?)?$"
 )
 
@@ -387,7 +387,7 @@ _MOMENT = re.compile(
 def _date_time(node: SchemaNode) -> Check:
     def check(value: object, _around: Around) -> Faults:
         written = text(value)
-        found = _MOMENT.match(written) if written is not None else None
+        found = re.match(_MOMENT, written) if written is not None else None
         try:
             if found is None:
                 return (_wrong(node, value),)
@@ -456,7 +456,7 @@ def _traffic(node: SchemaNode, value: dict[Any, Any], _around: Around) -> Faults
     return (Fault("traffic", node, value, (), total),) if total > 100 else FINE
 
 
-_REMOTE = re.compile(r"/|runs:|[a-z][a-z0-9+.-]*://[^/]", re.IGNORECASE)
+_REMOTE = r"/|(?i:runs:|[a-z][a-z0-9+.-]*://[^/])"
 
 
 def _asset(node: SchemaNode, value: dict[Any, Any], _around: Around) -> Faults:
@@ -464,7 +464,7 @@ def _asset(node: SchemaNode, value: dict[Any, Any], _around: Around) -> Faults:
     if "version" in value and not value.get("name"):
         return (Fault("nameless", node, value),)
     path = text(value.get("path")) or ""
-    if not _REMOTE.match(path) and re.search("[\0\ud800-\udfff]", path):
+    if not re.match(_REMOTE, path) and re.search("[\0\ud800-\udfff]", path):
         return (Fault("no-path", node["properties"]["path"], path, ("path",)),)
     return FINE
 

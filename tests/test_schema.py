@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from parity.mutants import Mutator, known_keys
-from parity.oracle import Folder, refusal
+from parity.oracle import refusal
 from parity.specs import SPECS, lay_out
 
 from amlready import document, fix, schema, validator
 from amlready.diagnostic import Diagnostic, Level, Problem
+from amlready.disk import Disk
 from amlready.source import Source
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def check(folder: Path, family: str, text: str) -> list[Problem]:
     parsed = document.parse(Source(folder / "spec.yml", text))
     assert isinstance(parsed, document.Document), parsed
-    return list(schema.problems(parsed, family, Folder(folder)))
+    return list(schema.problems(parsed, family, Disk(folder)))
 
 
 # --- the generator ----------------------------------------------------------------------------------------------------
@@ -109,7 +110,7 @@ def test_the_names_of_kinds_are_the_names_of_the_files() -> None:
 
 
 def test_defaults_and_examples_are_accepted(folder: Path) -> None:
-    around = validator.Around(Folder(folder))
+    around = validator.Around(Disk(folder))
     for kind in schema.KINDS:
         root = schema.schema(kind)
         for node in [root, *root["$defs"].values()]:
@@ -148,7 +149,7 @@ def like_json(value: object) -> bool:
 
 
 def test_the_jsonschema_library_accepts_what_we_accept_and_refuses_what_a_schema_can_say(folder: Path) -> None:
-    around = validator.Around(Folder(folder))
+    around = validator.Around(Disk(folder))
     library = {kind: jsonschema.Draft202012Validator(schema.schema(kind)) for kind in schema.KINDS}
     ours = {kind: validator.compiled(schema.schema(kind)) for kind in schema.KINDS}
     compared = {True: 0, False: 0}
@@ -187,7 +188,7 @@ def test_times_are_read_as_the_sdk_reads_them(written: str) -> None:
     except ValueError:
         accepted = False
     node = {"x-amlready": "date-time", "pattern": "", "type": "string"}
-    assert (validator.compiled(node)(written, validator.Around(Folder(ROOT))) == ()) == accepted
+    assert (validator.compiled(node)(written, validator.Around(Disk(ROOT))) == ()) == accepted
 
 
 def test_the_generated_pattern_of_references_says_what_the_sdk_says() -> None:
@@ -375,20 +376,20 @@ def test_no_fix_of_a_mutant_makes_it_worse(folder: Path) -> None:
         parsed = document.parse(Source(folder / "spec.yml", text))
         if isinstance(parsed, Problem):
             continue
-        found = list(schema.problems(parsed, family, Folder(folder)))
+        found = list(schema.problems(parsed, family, Disk(folder)))
         for problem in found:
             if problem.fix:
                 mended = fix.apply(problem.fix)[str(folder / "spec.yml")]
                 again = document.parse(Source(folder / "spec.yml", mended))
                 assert isinstance(again, document.Document), (text, problem)
-                left = {each.message for each in schema.problems(again, family, Folder(folder))}
+                left = {each.message for each in schema.problems(again, family, Disk(folder))}
                 assert problem.message not in left or len(left) < len(found), (text, problem)
                 fixed += 1
     assert fixed > 100
 
 
 def test_a_path_that_exists_from_elsewhere_is_offered(folder: Path) -> None:
-    class Elsewhere(Folder):
+    class Elsewhere(Disk):
         def elsewhere(self, path: str) -> str | None:
             return "../" + path
 

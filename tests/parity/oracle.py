@@ -5,17 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from amlready import document, schema, source
 from amlready.diagnostic import Problem
+from amlready.disk import Disk
 
 with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
     warnings.simplefilter("ignore")
@@ -47,25 +45,6 @@ def refusal(family: str, path: Path) -> str | None:
 
 
 @dataclass(frozen=True)
-class Folder:
-    """Files as they are on disk, from a spec's folder."""
-
-    path: Path
-
-    def exists(self, path: str) -> bool:
-        return os.path.isfile(self.path / path) or os.path.isdir(self.path / path)
-
-    def read(self, path: str) -> object:
-        try:
-            return yaml.safe_load(source.read(self.path / path).text)
-        except Exception as reason:  # safe_load has many ways to fail, and the SDK passes them all on
-            raise ValueError(str(reason)) from None
-
-    def elsewhere(self, _path: str) -> str | None:
-        return None
-
-
-@dataclass(frozen=True)
 class Verdict:
     """What the rules `unreadable`, `yaml` and `schema` say of a file; `placeholder`: another rule speaks about it."""
 
@@ -82,7 +61,7 @@ def verdict(family: str, path: Path) -> Verdict:
         return Verdict((Problem(source.Source(path, "").top, str(reason)),))
     if isinstance(parsed, Problem):
         return Verdict((parsed,))
-    found = tuple(schema.problems(parsed, family, Folder(path.parent)))
+    found = tuple(schema.problems(parsed, family, Disk(path.parent)))
     return Verdict(found, bool(parsed.unfilled), schema.kind_of(family, parsed.root.value) is not None)
 
 

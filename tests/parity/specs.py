@@ -49,8 +49,8 @@ _ENVIRONMENT = """
   intellectual_property: {publisher: p}
   id: azureml:e:1
   inference_config:
-    liveness_route: {port: 5001, path: /}
-    readiness_route: {port: 5001, path: /}
+    liveness_route: {port: 5001, path: /live}
+    readiness_route: {port: 5001, path: /live}
     scoring_route: {port: 5001, path: /score}
 """
 _MODEL = """
