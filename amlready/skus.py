@@ -19,25 +19,19 @@ DEFAULT_CORES = 24
 families start at 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retirement:
-    """When a series goes or went (`date`, ISO) and whether it is gone: then it cannot be provisioned any more."""
-
-    date: str
-    is_past: bool = False
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Family:
-    """Sizes that share a quota. `reserves` when Azure holds 20 % more instances than are asked for."""
+    """Sizes that share a quota. `reserves` when Azure holds 20 % more instances than are asked for. `goes` is the day
+    that the series retires (ISO), and when it is `gone`, nobody can provision it any more."""
 
     name: str
     is_gpu: bool = False
     reserves: bool = True
-    retirement: Retirement | None = None
+    goes: str | None = None
+    gone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Size:
     """One VM size, in the spelling that Azure's own samples use."""
 
@@ -50,24 +44,21 @@ class Size:
         return self.cores * (-(-6 * instances // 5) if self.family.reserves else instances)
 
 
-_GONE_2028_05 = Retirement("2028-05-01")
-_GONE_2028_11 = Retirement("2028-11-15")
-
 # family, name of its sizes ({} is the number in them), those numbers, and their cores where they are others
 _TABLE: tuple[tuple[Family, str, tuple[int, ...], tuple[int, ...] | None], ...] = (
     (Family("Dasv4"), "D{}as_v4", (2, 4, 8, 16, 32, 48, 64, 96), None),
     (Family("Dav4"), "D{}a_v4", (2, 4, 8, 16, 32, 48, 64, 96), None),
-    (Family("DSv2", retirement=_GONE_2028_05), "DS{}_v2", (1, 2, 3, 4, 5), (1, 2, 4, 8, 16)),
+    (Family("DSv2", goes="2028-05-01"), "DS{}_v2", (1, 2, 3, 4, 5), (1, 2, 4, 8, 16)),
     (Family("Esv3"), "E{}s_v3", (2, 4, 8, 16, 32, 48, 64), None),
-    (Family("Fsv2", retirement=_GONE_2028_11), "F{}s_v2", (2, 4, 8, 16, 32, 48, 64, 72), None),
+    (Family("Fsv2", goes="2028-11-15"), "F{}s_v2", (2, 4, 8, 16, 32, 48, 64, 72), None),
     (Family("FXmds"), "FX{}mds", (4, 12, 24, 36, 48), None),
     (Family("Lasv3"), "L{}as_v3", (8, 16, 32, 48, 64, 80), None),
-    (Family("Lsv2", retirement=_GONE_2028_11), "L{}s_v2", (8, 16, 32, 48, 64, 80), None),
+    (Family("Lsv2", goes="2028-11-15"), "L{}s_v2", (8, 16, 32, 48, 64, 80), None),
     (Family("Lsv3"), "L{}s_v3", (8, 16, 32, 48, 64, 80), None),
     (Family("NCadsA100v4", is_gpu=True, reserves=False), "NC{}ads_A100_v4", (24, 48, 96), None),
     (Family("NCasT4v3", is_gpu=True), "NC{}as_T4_v3", (4, 8, 16, 64), None),
-    (Family("NCv2", is_gpu=True, retirement=Retirement("2023-09-06", True)), "NC{}s_v2", (6, 12, 24), None),
-    (Family("NCv3", is_gpu=True, retirement=Retirement("2025-09-30", True)), "NC{}s_v3", (6, 12, 24), None),
+    (Family("NCv2", is_gpu=True, goes="2023-09-06", gone=True), "NC{}s_v2", (6, 12, 24), None),
+    (Family("NCv3", is_gpu=True, goes="2025-09-30", gone=True), "NC{}s_v3", (6, 12, 24), None),
     (Family("NCadsH100v5", is_gpu=True, reserves=False), "NC{}ads_H100_v5", (40,), None),
     (Family("NCadsH100v5", is_gpu=True, reserves=False), "NC{}adis_H100_v5", (80,), None),
     (Family("NDamsrA100v4", is_gpu=True, reserves=False), "ND{}amsr_A100_v4", (96,), None),
@@ -79,12 +70,8 @@ _TABLE: tuple[tuple[Family, str, tuple[int, ...], tuple[int, ...] | None], ...] 
     (Family("NVadsA10v5", is_gpu=True), "NV{}adms_A10_v5", (36,), None),
 )
 
-_RETIRED_ELSEWHERE = (
-    (r"nc24rs_v3", Retirement("2025-09-30", True)),
-    (r"nc24rs_v2", Retirement("2023-09-06", True)),
-    (r"nv\d+s_v3|nv\d+as_v4", Retirement("2026-09-30", True)),
-)
-"""Series that were never on the list, or are no longer, and are gone from Azure altogether."""
+_GONE_UNLISTED = (("nc24rs_v2", "2023-09-06"), ("nc24rs_v3", "2025-09-30"), (r"nv\d+s_v3|nv\d+as_v4", "2026-09-30"))
+"""Sizes that were never on the list, and the day they went."""
 
 
 @cache
@@ -104,13 +91,13 @@ def find(name: str) -> Size | None:
     return sizes().get(name.lower())
 
 
-def retirement(name: str) -> Retirement | None:
-    """Whether and when a size retires, listed or not."""
+def gone(name: str) -> str | None:
+    """The day on which a size, listed or not, was retired; None for one that is still there, or unknown."""
     size = find(name)
     if size is not None:
-        return size.family.retirement
+        return size.family.goes if size.family.gone else None
     bare = name.lower().removeprefix("standard_")
-    return next((each for pattern, each in _RETIRED_ELSEWHERE if re.fullmatch(pattern, bare)), None)
+    return next((day for pattern, day in _GONE_UNLISTED if re.fullmatch(pattern, bare)), None)
 
 
 def alike(name: str) -> list[str]:
@@ -120,33 +107,33 @@ def alike(name: str) -> list[str]:
     same = by_letters.get(_letters(name)) or by_letters.get("standard" + _letters(name))
     if same:
         return [same]
-    if _NAMED.fullmatch(name.lower()):
+    if _named(name):
         return _relatives(name)
     close = near(name.strip(), [size.name for size in _available()])
     return [close] if close else []
 
 
 def _available() -> list[Size]:
-    return [size for size in sizes().values() if not (size.family.retirement and size.family.retirement.is_past)]
+    return [size for size in sizes().values() if not size.family.gone]
 
 
 def _letters(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-_NAMED = re.compile(r"(?:standard_)?([a-z]+?)(\d+)(?:-\d+)?[a-z]*(?:_[a-z]\d+)?(?:_v\d+)?")
+_FORM = r"(?:standard_)?([a-z]+?)(\d+)(?:-\d+)?[a-z]*(?:_[a-z]\d+)?(?:_v\d+)?"
 
 
 def _relatives(name: str) -> list[str]:
     """Listed sizes of the same series and number: for `Standard_D4s_v5` those that begin with `Standard_D4`. Where
     there are none, the series with premium storage: `Standard_D3_v2` finds `Standard_DS3_v2`."""
-    series, number = _named(name)
+    series, number = _named(name) or ("", "")
     listed = {size.name: _named(size.name) for size in _available()}
     same = [each for each, parts in listed.items() if parts == (series, number)]
     return same or [each for each, parts in listed.items() if parts == (series + "s", number)]
 
 
-def _named(name: str) -> tuple[str, str]:
+def _named(name: str) -> tuple[str, str] | None:
     """Series and number in a well-formed name."""
-    found = _NAMED.fullmatch(name.lower())
-    return (found[1], found[2]) if found else ("", "")
+    found = re.fullmatch(_FORM, name.lower())
+    return (found[1], found[2]) if found else None

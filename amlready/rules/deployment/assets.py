@@ -206,7 +206,7 @@ def floating_version(deployment: Deployment) -> Iterator[Problem]:
         yield Problem(node.span, message, related)
 
 
-GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_GUID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 
 
 def subscription_fault(text: str) -> str | None:
@@ -214,7 +214,7 @@ def subscription_fault(text: str) -> str | None:
     found = re.search(r"/subscriptions/([^/]*)", text, re.IGNORECASE)
     if found is None or is_template(found[1]):
         return None
-    if not GUID.fullmatch(found[1]):
+    if not re.fullmatch(_GUID, found[1], re.IGNORECASE):
         return f"the subscription {found[1]!r} is not a GUID"
     return "the subscription is all zeros" if set(found[1]) == {"0", "-"} else None
 

@@ -11,6 +11,7 @@ from ...specs import Deployment
 from ...suggest import listed
 from .. import rule
 from .container import is_no_code_mlflow
+from .kinds import is_for_kubernetes
 from .names import is_template
 from .numbers import setting
 from .scale import scale_type
@@ -22,7 +23,7 @@ _MLFLOW_CORES = 4
 def _type(deployment: Deployment) -> tuple[Scalar, str] | None:
     """The VM size that a managed deployment names; on Kubernetes an instance type is something else."""
     node = deployment.get("instance_type")
-    if deployment.is_kubernetes or not isinstance(node, Scalar) or not isinstance(node.value, str):
+    if is_for_kubernetes(deployment) or not isinstance(node, Scalar) or not isinstance(node.value, str):
         return None
     return None if is_template(node.value) else (node, node.value)
 
@@ -115,7 +116,7 @@ def unknown_instance_type(deployment: Deployment) -> Iterator[Problem]:
         instance_type: Standard_D2as_v4
     """
     found = _type(deployment)
-    if found is None or skus.find(found[1]) or skus.retirement(found[1]):
+    if found is None or skus.find(found[1]) or skus.gone(found[1]):
         return
     node, name = found
     if not name.strip():
@@ -148,9 +149,9 @@ def retired_instance_type(deployment: Deployment) -> Iterator[Problem]:
         instance_type: Standard_NC4as_T4_v3
     """
     found = _type(deployment)
-    gone = skus.retirement(found[1]) if found else None
-    if found and gone and gone.is_past:
-        message = f"{found[1]!r} was retired on {gone.date} and cannot be provisioned; take a current series"
+    day = skus.gone(found[1]) if found else None
+    if found and day:
+        message = f"{found[1]!r} was retired on {day} and cannot be provisioned; take a current series"
         yield Problem(found[0].span, message)
 
 
@@ -174,11 +175,10 @@ def retiring_instance_type(deployment: Deployment) -> Iterator[Problem]:
     """
     found = _type(deployment)
     size = skus.find(found[1]) if found else None
-    going = size.family.retirement if size else None
-    if found and size and going and not going.is_past:
+    if found and size and size.family.goes and not size.family.gone:
         other = skus.find(f"Standard_D{size.cores}as_v4")
         hint = f"; {other.name!r} has as many cores" if other else ""
-        yield Problem(found[0].span, f"{size.name!r} retires on {going.date}{hint}")
+        yield Problem(found[0].span, f"{size.name!r} retires on {size.family.goes}{hint}")
 
 
 @rule(Level.NOTE)
@@ -233,7 +233,7 @@ def quota_above_default(deployment: Deployment) -> Iterator[Problem]:
     """
     found = _type(deployment)
     size = skus.find(found[1]) if found else None
-    if found is None or size is None or (size.family.retirement and size.family.retirement.is_past):
+    if found is None or size is None or size.family.gone:
         return
     count = setting(deployment, "instance_count")
     instances = count[1] if count else 1
@@ -245,7 +245,8 @@ def _quota(node: Scalar, size: skus.Size, instances: int, count: Entry | None) -
     cores = size.quota(instances)
     if not size.family.is_gpu and cores <= skus.DEFAULT_CORES:
         return
-    usual = "the quota of a GPU family starts at 0" if size.family.is_gpu else f"it starts at {skus.DEFAULT_CORES}"
+    least = 0 if size.family.is_gpu else skus.DEFAULT_CORES
+    usual = f"without an increase a region may have {least} of this kind"
     held = ", with the 20 % that Azure holds back" if size.family.reserves else ""
     related = (Related(count.value.span, "this many instances"),) if count else ()
     message = f"{instances} x {size.name!r} needs a quota of {cores} cores{held}; {usual}"

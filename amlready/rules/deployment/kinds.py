@@ -11,6 +11,12 @@ from ...specs import Deployment, Endpoint
 from .. import rule
 
 
+def is_for_kubernetes(deployment: Deployment) -> bool:
+    """Whether a deployment is on Kubernetes, or certainly meant to be, whatever azure-ai-ml makes of it."""
+    spelled = (deployment.text("type") or "").lower() == "kubernetes"
+    return spelled or (deployment.endpoint is not None and deployment.endpoint.is_kubernetes)
+
+
 def _where_compute(endpoint: Endpoint) -> tuple[Related, ...]:
     entry = endpoint.find("compute")
     return (Related(entry.key.span, "the endpoint is on Kubernetes"),) if entry else ()
@@ -131,7 +137,7 @@ def deployment_schema_differs(deployment: Deployment) -> Iterator[Problem]:
         $schema: https://azuremlschemas.azureedge.net/latest/managedOnlineDeployment.schema.json
         instance_type: Standard_D2as_v4
     """
-    kind = "kubernetes" if deployment.is_kubernetes else "managed"
+    kind = "kubernetes" if is_for_kubernetes(deployment) else "managed"
     yield from schema_differs(deployment, f"{kind}OnlineDeployment")
 
 

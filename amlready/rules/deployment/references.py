@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from ...diagnostic import Edit, Level, Problem, Related
 from ...document import Scalar
 from ...specs import Deployment, Environment, Model, Project, Reference, asset_name
 from ...suggest import did_you_mean
 from .. import rule
+from .names import unfit
 
 
 @rule(Level.WARNING)
@@ -17,7 +19,8 @@ def unknown_endpoint(deployment: Deployment, project: Project) -> Iterator[Probl
 
     `az ml` sends the name as it is; if the endpoint does not exist in the workspace, the deployment fails with
     `EndpointNotFound` or a 404. Letter case does not matter: Azure lower-cases both. Reported only when there is an
-    endpoint file to compare with.
+    endpoint file to compare with in the same folder or above it, or one nearby has almost the same name: an endpoint
+    may well be made by a script.
 
     Bad::
 
@@ -38,14 +41,22 @@ def unknown_endpoint(deployment: Deployment, project: Project) -> Iterator[Probl
         endpoint_name: my-endpoint
     """
     node = deployment.get("endpoint_name")
-    if deployment.endpoint is not None or not isinstance(node, Scalar) or not project.endpoints:
+    if deployment.endpoint is not None or not isinstance(node, Scalar) or unfit(str(node.value)):
         return
     name = str(node.value)
-    names = {each.name: each for each in project.endpoints if each.name}
+    around = [each for each in project.endpoints if each.name and _is_around(deployment.folder, each.folder)]
+    hint = did_you_mean(name, [each.name for each in around if each.name])
+    above = [each for each in around if each.folder in (deployment.folder, *deployment.folder.parents)]
     related = tuple(
-        Related(at.value.span, "an endpoint is declared here") for each in names.values() if (at := each.find("name"))
+        Related(at.value.span, "an endpoint is declared here") for each in above or around if (at := each.find("name"))
     )
-    yield Problem(node.span, f"no endpoint file declares {name!r}{did_you_mean(name, names)}", related)
+    if above or hint:
+        yield Problem(node.span, f"no endpoint file declares {name!r}{hint}", related)
+
+
+def _is_around(folder: Path, other: Path) -> bool:
+    """Whether a folder is the other one, above it, below it or beside it."""
+    return other in (folder, *folder.parents) or folder in other.parents or folder.parent == other.parent
 
 
 @rule(Level.WARNING)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from fractions import Fraction
 
 from ...diagnostic import Level, Problem, Related
 from ...document import Entry, Mapping
@@ -18,16 +17,16 @@ _SCALE = {"": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18, "m": -3, "u"
 _POWER: dict[str, int] = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 
 
-def quantity(text: str) -> Fraction | None:
+def quantity(text: str) -> float | None:
     """A quantity as Kubernetes writes it (`500m`, `2`, `1.5Gi`, `1e3`), or None when it is none."""
     found = re.fullmatch(r"([+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20}))(?:[eE]([+-]?\d{1,2})|([numkKMGTPE]i?)?)", text)
     if found is None:
         return None
     suffix = found[3] or ""
     if suffix in _POWER:
-        return Fraction(found[1]) * Fraction(1024 ** _POWER[suffix])
+        return float(found[1]) * float(1024 ** _POWER[suffix])
     power = int(found[2]) if found[2] else _SCALE.get(suffix)
-    return Fraction(f"{found[1]}e{power}") if power is not None else None
+    return float(f"{found[1]}e{power}") if power is not None else None
 
 
 def _quantities(deployment: Deployment) -> Iterator[tuple[Entry, str, str]]:
@@ -71,7 +70,7 @@ def invalid_quantity(deployment: Deployment) -> Iterator[Problem]:
             yield Problem(entry.value.span, f"{text!r} is not a quantity{_better(text)}")
         elif amount < 0:
             yield Problem(entry.value.span, f"{text!r} is below zero")
-        elif kind == GPU and amount.denominator != 1:
+        elif kind == GPU and not amount.is_integer():
             yield Problem(entry.value.span, f"{text!r} is a part of a GPU; they come whole")
 
 

@@ -13,9 +13,9 @@ from .variables import variables
 
 _CONNECTION = r"azureml://connections/[^/{}\s]+(?:/credentials/[^/{}\s]+|/metadata/[^/{}\s]+|/target)?"
 _VAULT = r"keyvault:https://[A-Za-z0-9-]+\.vault\.[a-z.]+/secrets/[^/{}\s]+/[^/{}\s]+"
-_REFERENCE = re.compile(rf"\$\{{\{{(?:{_CONNECTION}|{_VAULT})\}}\}}")
-_MEANT = re.compile(
-    r"azureml://connections/|keyvault:https:|\.vault\.azure\.net/secrets/.*[}\)]|\{\{\s*(?:azureml|keyvault):"
+_REFERENCE = rf"\$\{{\{{(?:{_CONNECTION}|{_VAULT})\}}\}}"
+_MEANT = (
+    r"azureml://connections/|keyvault:https:|\.vault\.azure\.net/secrets/\S{1,200}[}\)]|\{\{\s*(?:azureml|keyvault):"
 )
 
 
@@ -42,8 +42,13 @@ def malformed_secret_reference(deployment: Deployment) -> Iterator[Problem]:
     """
     for entry in variables(deployment):
         text = entry.value.value
-        if isinstance(text, str) and _MEANT.search(text) and not _REFERENCE.fullmatch(text) and not is_template(text):
+        if isinstance(text, str) and _is_malformed(text):
             yield Problem(entry.value.span, f"Azure does not know this reference: {_advice(text)}")
+
+
+def _is_malformed(text: str) -> bool:
+    meant = re.search(_MEANT, text) and not re.fullmatch(_REFERENCE, text)
+    return bool(meant) and not is_template(text)
 
 
 def _advice(text: str) -> str:
@@ -58,24 +63,24 @@ def _advice(text: str) -> str:
     return "write ${{azureml://connections/NAME/credentials/KEY}}"
 
 
-_SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (what, re.compile(shape))
-    for what, shape in (
-        ("a private key", r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"),
-        ("an account key", r"(?:AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{40,}"),
-        ("a shared access signature", r"(?:^|[?&])sig=[A-Za-z0-9%+/]{40,}"),
-        ("a client secret of Microsoft Entra", r"^[A-Za-z0-9_~.-]{3}[78]Q~[A-Za-z0-9_~.-]{31,34}$"),
-        ("an access key of AWS", r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
-        ("a token of GitHub", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{60,})"),
-        ("a token of Hugging Face", r"\bhf_[A-Za-z]{30,}\b"),
-        ("an API key", r"\bsk-(?=[\w-]*\d)[A-Za-z0-9_-]{32,}"),
-        ("a token of Slack", r"\bxox[abprs]-[0-9]+-[A-Za-z0-9-]{16,}"),
-        ("an API key of Google", r"\bAIza[0-9A-Za-z_-]{35}\b"),
-        ("a token of Databricks", r"\bdapi[0-9a-f]{32}\b"),
-        ("a JSON web token", r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
-        ("an address with a password", r"^[a-z][a-z0-9+]*://[^/\s:@]+:[^/\s:@]{3,}@"),
-    )
+_SHAPES = (
+    ("a private key", r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"),
+    ("an account key", r"(?:AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{40,}"),
+    ("a shared access signature", r"(?:^|[?&])sig=[A-Za-z0-9%+/]{40,}"),
+    ("a client secret of Microsoft Entra", r"^[A-Za-z0-9_~.-]{3}[78]Q~[A-Za-z0-9_~.-]{31,34}$"),
+    ("an access key of AWS", r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
+    ("a token of GitHub", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{60,})"),
+    ("a token of Hugging Face", r"\bhf_[A-Za-z]{30,}\b"),
+    ("an API key", r"\bsk-(?=[\w-]*\d)[A-Za-z0-9_-]{32,}"),
+    ("a token of Slack", r"\bxox[abprs]-[0-9]+-[A-Za-z0-9-]{16,}"),
+    ("an API key of Google", r"\bAIza[0-9A-Za-z_-]{35}\b"),
+    ("a token of Databricks", r"\bdapi[0-9a-f]{32}\b"),
+    ("a JSON web token", r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"),
+    ("an address with a password", r"^[a-z][a-z0-9+]*://[^/\s:@]+:[^/\s:@]{3,}@"),
 )
+
+_SHORTEST = 12
+"""No secret of those shapes is shorter, and most values are: they need not be searched."""
 
 _PASSWORDS = frozenset(("password", "passwd", "passphrase", "pwd"))
 _KEYS = frozenset(("secret", "token", "key", "apikey"))
@@ -114,7 +119,7 @@ def literal_secret(deployment: Deployment) -> Iterator[Problem]:
 
 def _secret(name: str, text: str) -> str | None:
     """What kind of secret a variable holds; None when that is not certain enough."""
-    shape = next((what for what, shape in _SHAPES if shape.search(text)), None)
+    shape = next((what for what, shape in _SHAPES if len(text) >= _SHORTEST and re.search(shape, text)), None)
     if shape:
         return shape
     last = re.split(r"[^A-Za-z0-9]+|(?<=[a-z])(?=[A-Z])", name)[-1].lower()

@@ -66,8 +66,8 @@ def _workers(deployment: Deployment) -> tuple[Entry | None, int] | None:
     found = _variable(deployment, "WORKER_COUNT")
     if found is None:
         return None if deployment.find("environment_variables", "WORKER_COUNT") else (None, 1)
-    number = int(found[1]) if re.fullmatch(_FORMS["WORKER_COUNT"][0], found[1]) else 0
-    return (found[0], number) if number else None
+    readable = re.fullmatch(_FORMS["WORKER_COUNT"][0], found[1]) and len(found[1]) < 10
+    return (found[0], int(found[1])) if readable else None
 
 
 @rule(Level.WARNING)
@@ -103,7 +103,10 @@ def workers_differ(deployment: Deployment) -> Iterator[Problem]:
     wanted = limit[1] if limit else 1
     if entry is None and deployment.environment is not None and deployment.environment.find("build"):
         return
-    if count != wanted and wanted >= 1:
+    if entry and limit is None and count != 1 and deployment.is_kubernetes:
+        message = f"{count} workers, but on Kubernetes an instance gets one request at a time; take more instances"
+        yield Problem(entry.value.span, message)
+    elif count != wanted and wanted >= 1:
         yield _differing(entry, count, limit[0] if limit else None, wanted)
 
 

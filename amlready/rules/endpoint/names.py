@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 
@@ -162,5 +161,4 @@ def duplicate_endpoint(endpoint: Endpoint, project: Project) -> Iterator[Problem
     at = first.find("name")
     if first is not endpoint and at:
         related = (Related(at.value.span, "the first one is here"),)
-        where = os.path.relpath(first.source.path.absolute(), endpoint.folder.absolute())
-        yield Problem(found[0].span, f"{where.replace(os.sep, '/')} declares {found[1]!r} too", related)
+        yield Problem(found[0].span, f"another file declares the endpoint {found[1]!r} too", related)
