@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     commands: _Commands[argparse.ArgumentParser] = root.add_subparsers(
         dest="command", metavar="COMMAND", required=True, parser_class=_Parser
     )
-    for add in (_check, _score, _serve, _invoke, _collected, _explain, _schema):
+    for add in COMMANDS.values():
         add(commands)
     return root
 
@@ -165,7 +165,8 @@ def score(options: argparse.Namespace) -> int:
     """Unit-test the scoring script: init(), then run() for each request, collection included.
 
     Runs in a child process, through the inference server's own application and the real Collector, laid out as Azure
-    lays out the container. Same findings, formats and exit status as check.
+    lays out the container. Each request is sent up to three times, and everything is collected, whatever sampling_rate
+    says. Same formats and exit status as check.
     """
     from .checking import known
     from .local import trial
@@ -317,6 +318,18 @@ def schema(options: argparse.Namespace) -> int:
         raise Misuse(f"there is no schema {options.kind!r}; the kinds are {listed(schemas.KINDS, 'and')}")
     print(json.dumps(schemas.schema(options.kind), indent=2))
     return OK
+
+
+COMMANDS = {
+    "check": _check,
+    "score": _score,
+    "serve": _serve,
+    "invoke": _invoke,
+    "collected": _collected,
+    "explain": _explain,
+    "schema": _schema,
+}
+"""The subcommands, each with the function that declares its options."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
