@@ -10,7 +10,6 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from weakref import WeakKeyDictionary
 
 from .kinds import Kind, kind
@@ -21,8 +20,8 @@ from .values import MAX_STEPS, Parameter, ends, global_value, is_none, literal, 
 
 MAX_DEPTH = 4
 """Most calls from run() down to collect()."""
-MAX_EVENTS = 100
-"""Most events of one request that are looked at."""
+MAX_FRAMES = 300
+"""Most calls that are followed from run()."""
 
 _FRESH = (*BASIC_CONTEXT, "azureml.ai.monitoring.context.get_context")
 
@@ -121,7 +120,7 @@ def events(script: Script) -> tuple[Event, ...]:
     if run is None or not script.collectors:
         return ()
     if script not in _known:
-        _known[script] = tuple(islice(_events(Frame(script, script.main, run)), MAX_EVENTS))
+        _known[script] = tuple(_events(Frame(script, script.main, run), iter(range(MAX_FRAMES))))
     return _known[script]
 
 
@@ -140,15 +139,15 @@ def collects(script: Script) -> list[Event]:
     return found
 
 
-def _events(frame: Frame) -> Iterator[Event]:
+def _events(frame: Frame, budget: Iterator[int]) -> Iterator[Event]:
     for node in frame.module.inside(frame.function):
         if not isinstance(node, ast.Call):
             continue
         event = _event(frame, node)
         if event is not None:
             yield event
-        elif (inner := frame.enter(node)) is not None:
-            yield from _events(inner)
+        elif (inner := frame.enter(node)) is not None and next(budget, None) is not None:
+            yield from _events(inner, budget)
 
 
 def _event(frame: Frame, node: ast.Call) -> Event | None:
