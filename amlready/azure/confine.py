@@ -1,0 +1,57 @@
+"""A process without a network: every host name leads to one port on loopback, and no other address can be reached.
+
+Names are answered before any resolver sees them. Below that, an audit hook sees every connection that Python makes,
+whichever library asks for it, and refuses those that would leave the machine. Neither can be undone.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import sys
+from collections.abc import Callable
+
+LOOPBACK = "127.0.0.1"
+
+_OUTWARD = ("socket.connect", "socket.sendto", "socket.sendmsg")
+_LOOKUPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo")
+
+
+def confine(port: int, refused: Callable[[str], None]) -> None:
+    """Confine this process for good. `refused` is told each address that something tried to reach."""
+
+    def answer(_host: object, _port: object, *_: object, **__: object) -> list[object]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (LOOPBACK, port))]
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        if event in _OUTWARD and not _stays(arguments[-1]):
+            refused(_shown(arguments[-1]))
+            raise PermissionError(f"amlready plan reaches nothing outside this machine: {_shown(arguments[-1])}")
+        if event in _LOOKUPS:
+            refused(_shown(arguments[0]))
+            raise PermissionError(f"amlready plan asks no name server: {_shown(arguments[0])}")
+
+    socket.getaddrinfo = answer  # type: ignore[assignment]
+    sys.addaudithook(watch)
+
+
+def _stays(address: object) -> bool:
+    """Whether an address is on this machine; None is a connection that was let through before."""
+    match address:
+        case None | str() | bytes():  # a socket in the file system
+            return True
+        case (str(host), *_):
+            try:
+                return ipaddress.ip_address(host).is_loopback
+            except ValueError:
+                return False
+        case _:
+            return False
+
+
+def _shown(address: object) -> str:
+    match address:
+        case (host, port, *_):
+            return f"{host}:{port}"
+        case _:
+            return str(address)
