@@ -321,6 +321,8 @@ def _unreadable(case: Case) -> Said:
 
 
 def _or_elsewhere(case: Case, message: str, path: str) -> Said:
+    if case.about.files.exists(path):
+        return Said(message)
     found = case.about.files.elsewhere(path)
     if found is None or not isinstance(case.node, Scalar):
         return Said(f"{message}; paths are relative to this file")
