@@ -1,0 +1,51 @@
+"""What a monitor watches: the deployment that it names, among those that were found."""
+
+from __future__ import annotations
+
+import re
+
+from .document import Scalar
+from .project import distance
+from .specs import Deployment, Monitor, Project
+
+TARGET = ("create_monitor", "monitoring_target", "endpoint_deployment_id")
+SIGNALS = ("create_monitor", "monitoring_signals")
+
+_ARM = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.MachineLearningServices/workspaces/[^/]+"
+    r"/onlineEndpoints/([^/]+)/deployments/([^/]+)",
+    re.IGNORECASE,
+)
+
+
+def names(monitor: Monitor) -> tuple[str, str] | None:
+    """The endpoint and the deployment that a monitor names; None when it names none, or in no form that works."""
+    node = monitor.get(*TARGET)
+    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+        return None
+    text = node.value.removeprefix("azureml:")
+    parts = _ARM.fullmatch(text)
+    if parts is not None:
+        return parts[1], parts[2]
+    endpoint, colon, deployment = text.partition(":")
+    return (endpoint, deployment) if colon and endpoint and deployment and ":" not in deployment else None
+
+
+def targets(monitor: Monitor, project: Project) -> list[Deployment]:
+    """The deployments of these names that are nearest to the monitor's file: several, if a project has variants."""
+    named = names(monitor)
+    if named is None:
+        return []
+    wanted = (named[0].lower(), named[1].lower())
+    same = [each for each in project.deployments if _own(each) == wanted]
+    near = min((distance(monitor.folder, each.folder) for each in same), default=0)
+    return [each for each in same if distance(monitor.folder, each.folder) == near]
+
+
+def _own(deployment: Deployment) -> tuple[str, str]:
+    return (deployment.text("endpoint_name") or "").lower(), (deployment.name or "").lower()
+
+
+def is_watched(deployment: Deployment, project: Project) -> bool:
+    """Whether a monitor among the files watches a deployment."""
+    return any(deployment in targets(monitor, project) for monitor in project.of(Monitor))
