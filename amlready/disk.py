@@ -20,12 +20,13 @@ class Disk:
 
     def exists(self, path: str) -> bool:
         """Whether a path is a file or a folder."""
-        return os.path.exists(self.folder / os.path.expanduser(path))
+        found = self.folder / path
+        return os.path.isfile(found) or os.path.isdir(found)
 
     def read(self, path: str) -> object:
         """The value of a YAML file, as safe_load gives it. Raises ValueError, whose text says why there is none."""
         try:
-            return document.value(read(self.folder / os.path.expanduser(path)))
+            return document.value(read(self.folder / path))
         except Unreadable as reason:
             raise ValueError(str(reason)) from None
 
@@ -39,6 +40,6 @@ def elsewhere(folder: Path, written: str, starts: Iterable[Path]) -> str | None:
     if os.path.isabs(written) or os.path.exists(folder / written):
         return None
     for start in starts:
-        if (start / written).exists():
+        if os.path.exists(start / written):
             return os.path.relpath(start / written, folder.absolute()).replace(os.sep, "/")
     return None

@@ -7,6 +7,7 @@ counts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from collections.abc import Mapping as Mapping_
 from dataclasses import dataclass, field
@@ -247,8 +248,7 @@ def _root(source: Source, filling: Template) -> Node | None:
 
 def _compose(source: Source, text: str) -> yaml.Node | None:
     _check_depth(source)
-    # libyaml lets a tab separate a key from its value; the parser that the SDK uses does not.
-    first = _Pure if "\t" in source.text else _Fast
+    first = _Pure if _LENIENT.search(source.text) else _Fast
     try:
         return _composed(text, first)
     except (yaml.YAMLError, ValueError) as error:
@@ -258,6 +258,11 @@ def _compose(source: Source, text: str) -> yaml.Node | None:
         return _composed(text, _Pure)
     except (yaml.YAMLError, ValueError) as error:
         raise _refusal(source, error) from None
+
+
+# libyaml lets a tab separate a key from its value, and gives a bare `!` tag to text; the parser that the SDK uses does
+# neither.
+_LENIENT = re.compile(r"\t|(?<!\S)!(?=\s|\Z)")
 
 
 def _composed(text: str, loader: type[yaml.SafeLoader]) -> yaml.Node | None:
@@ -280,7 +285,7 @@ def _check_depth(source: Source) -> None:
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > MAX_DEPTH:
-                    start = event.start_mark.index
+                    start = _offset(source, event.start_mark)
                     raise _Refusal(start, start + 1, f"values are nested more than {MAX_DEPTH} deep; flatten them")
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
@@ -405,8 +410,8 @@ class _Builder:
         start, end = node.start_mark.index, node.end_mark.index
         if self.filling.markers and any(self.filling.within(start, end)):
             value, text = self.filling.value(start, end)
-            return Scalar(self.source, start, end, value, text, node.style is None)
-        return Scalar(self.source, start, end, self.constructed(node), node.value, node.style is None)
+            return Scalar(self.source, start, end, value, text, not node.style)
+        return Scalar(self.source, start, end, self.constructed(node), node.value, not node.style)
 
     def constructed(self, node: yaml.ScalarNode) -> object:
         if node.tag == "tag:yaml.org,2002:str":

@@ -102,7 +102,7 @@ class _Loader:
         """A file's text, once; None when there is no such file. An unreadable one is a fault."""
         path = normal(path)
         if path not in self.sources:
-            if not path.is_file():
+            if not os.path.isfile(path):
                 return None
             try:
                 self.sources[path] = self.text(path)
@@ -188,8 +188,10 @@ class _Loader:
             return None
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", node.value):
             return None
-        path = Path(os.path.normpath(base / os.path.expanduser(node.value)))
-        return Reference(node, path, path.exists(), path.is_dir(), elsewhere(base, node.value, self.starts))
+        path = Path(os.path.normpath(base / node.value))
+        # os.path, which takes a name that is too long, or has a NUL in it, for one that is not there
+        exists, is_folder = os.path.exists(path), os.path.isdir(path)
+        return Reference(node, path, exists, is_folder, elsewhere(base, node.value, self.starts))
 
     def environment(self, doc: Document, inside: Mapping | None = None) -> Environment:
         base = doc.source.path.parent

@@ -85,7 +85,8 @@ class Endpoint(Spec):
 
     @property
     def is_kubernetes(self) -> bool:
-        return bool(self.text("compute"))
+        node = self.get("compute")
+        return node is not None and bool(node.value)
 
 
 @dataclass(frozen=True, eq=False)
