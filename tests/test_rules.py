@@ -64,6 +64,8 @@ def write(root: Path, texts: dict[str, str]) -> list[Path]:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(re.sub(rb"\\x(..)", lambda m: bytes.fromhex(m[1].decode()), text.encode()))
+        for number in range(int(path.stem) if path.suffix == ".files" else 0):
+            (path.parent / str(number)).touch()  # `12.files` stands for a dozen
     return [Path(name) for name in texts if name in KINDS]
 
 

@@ -1,5 +1,16 @@
-"""Rules whose caret points at environment.yml, a deployment's inline environment, or the conda file."""
+"""Rules whose caret points at environment.yml, a deployment's inline environment, the conda file, or a Dockerfile."""
 
-from . import conda, definition, packages
+from . import base_images, binaries, conda, definition, images, packages, python, requirements, server, trained
 
-__all__ = ["conda", "definition", "packages"]
+__all__ = [
+    "base_images",
+    "binaries",
+    "conda",
+    "definition",
+    "images",
+    "packages",
+    "python",
+    "requirements",
+    "server",
+    "trained",
+]
