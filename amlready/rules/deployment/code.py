@@ -15,8 +15,8 @@ from .. import rule
 def half_code_configuration(deployment: Deployment) -> Iterator[Problem]:
     """The `code_configuration` has a folder without a script, or a script without a folder.
 
-    azure-ai-ml loads either. `create` then stops with a raw `TypeError` (no script), or a raw `AttributeError` (no
-    folder); with `--skip-script-validation` the half is dropped without a word (SDK 1.35.2).
+    azure-ai-ml loads either. `create` then stops with a raw `TypeError` (no script) or `AttributeError` (no folder:
+    `'NoneType' object has no attribute 'startswith'`), which `--skip-script-validation` does not prevent (SDK 1.35.2).
 
     Bad::
 
@@ -63,5 +63,5 @@ def remote_code(deployment: Deployment) -> Iterator[Problem]:
           scoring_script: score.py
     """
     entry, code = deployment.find("code_configuration", "code"), deployment.text("code_configuration", "code")
-    if entry and code and re.match(r"(?!azureml:)[a-z][a-z0-9+.-]+:", code):
+    if entry and code and re.match(r"(?!azureml:)[A-Za-z][A-Za-z0-9+.-]+:", code):
         yield Problem(entry.value.span, f"{code!r} is not a local folder; check the code out and name its folder")

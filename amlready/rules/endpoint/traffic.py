@@ -101,17 +101,23 @@ def traffic_sum(endpoint: Endpoint) -> Iterator[Problem]:
           blue: 90
           green: 10
     """
-    found, entry = weights(endpoint, "traffic"), endpoint.find("traffic")
-    total = sum(weight for _, weight in found)
-    if entry and isinstance(entry.value, Mapping) and len(found) == len(entry.value.index) and total < 100 and total:
-        yield Problem(entry.key.span, f"the weights add up to {total}; they must add up to 100, or to 0")
+    found, entry = [weight for _, weight in weights(endpoint, "traffic")], endpoint.find("traffic")
+    if (
+        entry is None
+        or not isinstance(entry.value, Mapping)
+        or len(found) < len(entry.value.index)
+        or min(found, default=0) < 0
+    ):
+        return  # something in it is no share at all
+    if 0 < sum(found) < 100:
+        yield Problem(entry.key.span, f"the weights add up to {sum(found)}; they must add up to 100, or to 0")
 
 
 @rule(Level.ERROR)
-def traffic_out_of_range(endpoint: Endpoint) -> Iterator[Problem]:
-    """A deployment's share of the traffic is below 0 or above 100.
+def negative_traffic(endpoint: Endpoint) -> Iterator[Problem]:
+    """A deployment's share of the traffic is below 0.
 
-    Shares are percentages (YAML reference). azure-ai-ml looks at the sum alone, so -50 and 150 pass (SDK 1.35.2).
+    Shares are percentages (YAML reference). azure-ai-ml looks at the sum alone, so 150 and -50 pass (SDK 1.35.2).
 
     Bad::
 
@@ -129,12 +135,9 @@ def traffic_out_of_range(endpoint: Endpoint) -> Iterator[Problem]:
           blue: 100
           green: 0
     """
-    found = weights(endpoint, "traffic")
-    if sum(weight for _, weight in found) > 100:
-        return  # which azure-ai-ml refuses itself
-    for entry, weight in found:
-        if not 0 <= weight <= 100:
-            yield Problem(entry.value.span, f"{weight} is not a percentage; it is between 0 and 100")
+    for entry, weight in weights(endpoint, "traffic"):
+        if weight < 0:
+            yield Problem(entry.value.span, f"{weight} is not a share of the traffic; it is between 0 and 100")
 
 
 @rule(Level.WARNING)
