@@ -1,7 +1,8 @@
 """A process without a network: every host name leads to one port on loopback, and no other address can be reached.
 
-Names are answered before any resolver sees them. Below that, an audit hook sees every connection that Python makes,
-whichever library asks for it, and refuses those that would leave the machine. Neither can be undone.
+Names are answered before any resolver sees them. Connections are refused twice: in Python's socket class, which is what
+libraries use, before a name in the address is looked up; and below it by an audit hook, which sees every connection
+that this process makes, whoever asks for it. None of this can be undone.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import ipaddress
 import socket
 import sys
 from collections.abc import Callable
+from typing import Any
 
 LOOPBACK = "127.0.0.1"
 
+_METHODS = ("connect", "connect_ex", "sendto")
 _OUTWARD = ("socket.connect", "socket.sendto", "socket.sendmsg")
 _LOOKUPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo")
 
@@ -23,16 +26,32 @@ def confine(port: int, refused: Callable[[str], None]) -> None:
     def answer(_host: object, _port: object, *_: object, **__: object) -> list[object]:
         return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (LOOPBACK, port))]
 
+    def check(address: object) -> None:
+        if not _stays(address):
+            refused(_shown(address))
+            raise PermissionError(f"amlready plan reaches nothing outside this machine: {_shown(address)}")
+
     def watch(event: str, arguments: tuple[object, ...]) -> None:
-        if event in _OUTWARD and not _stays(arguments[-1]):
-            refused(_shown(arguments[-1]))
-            raise PermissionError(f"amlready plan reaches nothing outside this machine: {_shown(arguments[-1])}")
-        if event in _LOOKUPS:
+        if event in _OUTWARD:
+            check(arguments[-1])
+        elif event in _LOOKUPS:
             refused(_shown(arguments[0]))
             raise PermissionError(f"amlready plan asks no name server: {_shown(arguments[0])}")
 
     socket.getaddrinfo = answer  # type: ignore[assignment]
+    for name in _METHODS:
+        setattr(socket.socket, name, _checked(getattr(socket.socket, name), check))
     sys.addaudithook(watch)
+
+
+def _checked(method: Callable[..., Any], check: Callable[[object], None]) -> Callable[..., Any]:
+    """A method of sockets whose last argument is an address."""
+
+    def checked(self: socket.socket, *arguments: Any) -> Any:
+        check(arguments[-1])
+        return method(self, *arguments)
+
+    return checked
 
 
 def _stays(address: object) -> bool:
