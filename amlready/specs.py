@@ -21,6 +21,7 @@ from .document import Document, Entry, Mapping, Node, Scalar
 from .packages import Packages, packages
 from .script import Script
 from .source import Source
+from .uploads import Upload, upload
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +129,16 @@ class Build:
     @cached_property
     def instructions(self) -> list[Instruction]:
         return list(instructions(self.source)) if self.source else []
+
+    @cached_property
+    def upload(self) -> Upload:
+        """What would be sent of the context."""
+        return upload(self.context.path)
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of what would be sent."""
+        return sum(path.stat().st_size for each in self.upload.files if (path := self.context.path / each).is_file())
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,12 +1,25 @@
 """Rules whose caret points at environment.yml, a deployment's inline environment, the conda file, or a Dockerfile."""
 
-from . import base_images, binaries, conda, definition, images, packages, python, requirements, server, trained
+from . import (
+    base_images,
+    binaries,
+    conda,
+    definition,
+    dockerfile,
+    images,
+    packages,
+    python,
+    requirements,
+    server,
+    trained,
+)
 
 __all__ = [
     "base_images",
     "binaries",
     "conda",
     "definition",
+    "dockerfile",
     "images",
     "packages",
     "python",
