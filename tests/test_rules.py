@@ -22,6 +22,7 @@ KINDS = {
         Deployment,
         "name: blue\nendpoint_name: my-endpoint\ncode_configuration:\n  code: src\n  scoring_script: score.py\n",
     ),
+    "other-deployment.yml": (Deployment, ""),
     "model.yml": (Model, "name: my-model\n"),
     "environment.yml": (Environment, "name: my-env\n"),
     "conda.yaml": (Conda, ""),

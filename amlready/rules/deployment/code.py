@@ -16,7 +16,8 @@ def half_code_configuration(deployment: Deployment) -> Iterator[Problem]:
     """The `code_configuration` has a folder without a script, or a script without a folder.
 
     azure-ai-ml loads either. `create` then stops with a raw `TypeError` (no script) or `AttributeError` (no folder:
-    `'NoneType' object has no attribute 'startswith'`), which `--skip-script-validation` does not prevent (SDK 1.35.2).
+    `'NoneType' object has no attribute 'startswith'`), which `--skip-script-validation` does not prevent (SDK
+    1.35.2).
 
     Bad::
 

@@ -26,9 +26,10 @@ def brings_routes(deployment: Deployment) -> bool:
 
 
 def runs_inference_server(deployment: Deployment) -> bool:
-    """Whether the container runs Microsoft's inference server: with a scoring script it does, unless the environment
-    has routes of its own."""
-    return has_script(deployment) and not brings_routes(deployment)
+    """Whether the container runs Microsoft's inference server: with a scoring script in Python it does, unless the
+    environment has routes of its own."""
+    script = deployment.text("code_configuration", "scoring_script") or ""
+    return script.endswith(".py") and not brings_routes(deployment)
 
 
 def model_kind(deployment: Deployment) -> str | None:
@@ -87,7 +88,8 @@ def custom_container_without_routes(deployment: Deployment) -> Iterator[Problem]
 
     Without a scoring script the image must bring a server, and `environment.inference_config` must name the port and
     path of its liveness, readiness and scoring routes ("Use a custom container to deploy a model"). Only an image
-    that runs Microsoft's inference server inside, on port 5001, needs none.
+    that runs Microsoft's inference server inside, on port 5001, needs none. Not reported where the model may be one
+    of MLflow or Triton, which bring their server.
 
     Bad::
 
@@ -116,9 +118,8 @@ def custom_container_without_routes(deployment: Deployment) -> Iterator[Problem]
     entry, environment = deployment.find("environment"), deployment.environment
     if entry is None or environment is None or has_script(deployment) or brings_routes(deployment):
         return
-    if model_kind(deployment) in ("mlflowmodel", "tritonmodel") or deployment.find(
-        "environment_variables", "AZUREML_ENTRY_SCRIPT"
-    ):
+    unsure = deployment.find("model") is not None and model_kind(deployment) != "custommodel"
+    if unsure or deployment.find("environment_variables", "AZUREML_ENTRY_SCRIPT"):
         return
     if environment.find("image") or environment.find("build"):
         message = "there is no scoring script and no inference_config: say on which port and path the image listens"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ...diagnostic import Edit, Level, Problem, Related
 from ...document import Scalar
-from ...specs import Deployment, Endpoint
+from ...specs import Deployment, Endpoint, Project
 from .. import rule
 
 
@@ -116,6 +116,48 @@ def kubernetes_on_managed(deployment: Deployment, endpoint: Endpoint) -> Iterato
     if entry and deployment.is_kubernetes and not endpoint.is_kubernetes:
         related = (Related(named.key.span, "the endpoint has no compute"),) if named else ()
         yield Problem(entry.value.span, "this is a Kubernetes deployment, but its endpoint is managed", related)
+
+
+@rule(Level.WARNING)
+def mixed_deployments(deployment: Deployment, project: Project) -> Iterator[Problem]:
+    """Managed and Kubernetes deployments belong to one endpoint.
+
+    An endpoint is one or the other, and so are all its deployments. Reported where two files of one folder name the
+    same endpoint; where the endpoint's own file is there too, it decides which of them is wrong.
+
+    Bad::
+
+        # deployment.yml
+        name: blue
+        endpoint_name: my-endpoint
+
+        # other-deployment.yml
+        type: kubernetes
+        name: green
+        endpoint_name: my-endpoint
+
+    Good::
+
+        # deployment.yml
+        type: kubernetes
+        name: blue
+        endpoint_name: my-endpoint
+
+        # other-deployment.yml
+        type: kubernetes
+        name: green
+        endpoint_name: my-endpoint
+    """
+    named, name = deployment.find("endpoint_name"), (deployment.text("endpoint_name") or "").lower()
+    if named is None or not name or is_for_kubernetes(deployment) or deployment.endpoint is not None:
+        return
+    for other in project.deployments:
+        entry = other.find("type")
+        same = (other.text("endpoint_name") or "").lower() == name and other.folder == deployment.folder
+        if same and entry and other.is_kubernetes:
+            related = (Related(entry.value.span, "a Kubernetes deployment of it is here"),)
+            yield Problem(named.value.span, "this is a managed deployment of an endpoint on Kubernetes", related)
+            return
 
 
 @rule(Level.NOTE)

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from ...diagnostic import Edit, Level, Problem
 from ...specs import Deployment
 from .. import rule
+from .container import is_no_code_mlflow
 from .numbers import PROBES, setting
 
+_DEFAULTS = {"initial_delay": 10, "period": 10, "failure_threshold": 30}
+_MLFLOW_SECONDS = 120
 _LEAST = (("initial_delay", 0), ("period", 0), ("timeout", 0), ("failure_threshold", 1), ("success_threshold", 1))
 
 
@@ -66,3 +69,48 @@ def probe_setting_too_low(deployment: Deployment) -> Iterator[Problem]:
             found = setting(deployment, probe, key)
             if found and found[1] < least and (probe, key) != ("liveness_probe", "success_threshold"):
                 yield Problem(found[0].value.span, f"{key} is {found[1]}; it is at least 1")
+
+
+@rule(Level.NOTE)
+def short_start_for_mlflow(deployment: Deployment) -> Iterator[Problem]:
+    """The liveness probe gives up on an MLflow model while its packages are still being installed.
+
+    Azure installs the packages of an MLflow model without an environment when the container starts, which takes
+    minutes ("Troubleshoot online endpoints"). Liveness waits `initial_delay + period * failure_threshold` seconds,
+    310 by default, before it restarts the container, and the installation with it. Reported below 120.
+
+    Bad::
+
+        # deployment.yml
+        model:
+          path: model
+          type: mlflow_model
+        liveness_probe:
+          failure_threshold: 3
+        # code_configuration: none, Azure makes script and environment
+
+        # model/MLmodel
+        flavors: {}
+
+    Good::
+
+        # deployment.yml
+        model:
+          path: model
+          type: mlflow_model
+        liveness_probe:
+          failure_threshold: 30
+        # code_configuration: none, Azure makes script and environment
+
+        # model/MLmodel
+        flavors: {}
+    """
+    entry = deployment.find("liveness_probe")
+    if entry is None or not is_no_code_mlflow(deployment):
+        return
+    found = {key: setting(deployment, "liveness_probe", key) for key in _DEFAULTS}
+    delay, period, failures = (each[1] if each and each[1] else _DEFAULTS[key] for key, each in found.items())
+    seconds = delay + period * failures
+    if 0 < seconds < _MLFLOW_SECONDS:
+        message = f"the container is restarted after {seconds} s; an MLflow model installs its packages for longer"
+        yield Problem(entry.key.span, message)
