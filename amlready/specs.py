@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -253,12 +254,39 @@ class Project:
         return self.of(Deployment)
 
     @cached_property
+    def endpoints_named(self) -> dict[str, list[Endpoint]]:
+        """Endpoints by name, in lower case as Azure has it."""
+        return _grouped((((each.name or "").lower(),), each) for each in self.endpoints)
+
+    @cached_property
+    def endpoints_near(self) -> dict[Path, list[Endpoint]]:
+        """Endpoints by the folder that they are in, and by the one above it."""
+        return _grouped(({each.folder, each.folder.parent}, each) for each in self.endpoints)
+
+    @cached_property
+    def deployments_of(self) -> dict[str, list[Deployment]]:
+        """Deployments by their endpoint's name, in lower case; under "" those that leave it to the command line."""
+        return _grouped((((each.text("endpoint_name") or "").lower(),), each) for each in self.deployments)
+
+    @cached_property
     def models(self) -> list[Model]:
         return self.of(Model)
 
     @cached_property
     def environments(self) -> list[Environment]:
         return self.of(Environment)
+
+
+_K = TypeVar("_K")
+
+
+def _grouped(pairs: Iterable[tuple[Iterable[_K], _S]]) -> dict[_K, list[_S]]:
+    """Specs by each of their keys, in order."""
+    groups: dict[_K, list[_S]] = {}
+    for keys, spec in pairs:
+        for key in keys:
+            groups.setdefault(key, []).append(spec)
+    return groups
 
 
 def asset_name(node: Node | None) -> tuple[str, str] | None:

@@ -151,10 +151,9 @@ def mixed_deployments(deployment: Deployment, project: Project) -> Iterator[Prob
     named, name = deployment.find("endpoint_name"), (deployment.text("endpoint_name") or "").lower()
     if named is None or not name or is_for_kubernetes(deployment) or deployment.endpoint is not None:
         return
-    for other in project.deployments:
+    for other in project.deployments_of.get(name, ()):
         entry = other.find("type")
-        same = (other.text("endpoint_name") or "").lower() == name and other.folder == deployment.folder
-        if same and entry and other.is_kubernetes:
+        if entry and other.is_kubernetes and other.folder == deployment.folder:
             related = (Related(entry.value.span, "a Kubernetes deployment of it is here"),)
             yield Problem(named.value.span, "this is a managed deployment of an endpoint on Kubernetes", related)
             return

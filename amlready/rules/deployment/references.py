@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from ...diagnostic import Edit, Level, Problem, Related
 from ...document import Scalar
@@ -44,19 +43,17 @@ def unknown_endpoint(deployment: Deployment, project: Project) -> Iterator[Probl
     if deployment.endpoint is not None or not isinstance(node, Scalar) or unfit(str(node.value)):
         return
     name = str(node.value)
-    around = [each for each in project.endpoints if each.name and _is_around(deployment.folder, each.folder)]
-    hint = did_you_mean(name, [each.name for each in around if each.name])
-    above = [each for each in around if each.folder in (deployment.folder, *deployment.folder.parents)]
-    related = tuple(
-        Related(at.value.span, "an endpoint is declared here") for each in above or around if (at := each.find("name"))
-    )
+    folders = (deployment.folder, *deployment.folder.parents)
+    around = [each for folder in folders for each in project.endpoints_near.get(folder, ())]
+    hint = did_you_mean(name, [each.name for each in around[:_COMPARED] if each.name])
+    above = [each for each in around if each.folder in folders]
+    related = [Related(at.value.span, "an endpoint is declared here") for each in above if (at := each.find("name"))]
     if above or hint:
-        yield Problem(node.span, f"no endpoint file declares {name!r}{hint}", related)
+        yield Problem(node.span, f"no endpoint file declares {name!r}{hint}", tuple(dict.fromkeys(related)))
 
 
-def _is_around(folder: Path, other: Path) -> bool:
-    """Whether a folder is the other one, above it, below it or beside it."""
-    return other in (folder, *folder.parents) or folder in other.parents or folder.parent == other.parent
+_COMPARED = 50
+"""Names that a misspelled one is compared with, at most: comparing takes time, and in a heap of names all are alike."""
 
 
 @rule(Level.WARNING)
@@ -196,10 +193,10 @@ def unknown_environment(deployment: Deployment, project: Project) -> Iterator[Pr
 def _misspelled(deployment: Deployment, key: str, assets: list[Model] | list[Environment]) -> Iterator[Problem]:
     node = deployment.get(key)
     parts = asset_name(node)
-    if parts is None or node is None:
+    if parts is None or node is None or getattr(deployment, key) is not None:
         return
-    declared = {each.name: each for each in assets if each.name}
-    hint = did_you_mean(parts[0], declared) if parts[0] not in declared else ""
+    declared = {each.name for each in assets[: 2 * _COMPARED] if each.name}
+    hint = did_you_mean(parts[0], declared) if len(declared) <= _COMPARED else ""
     if hint:
         yield Problem(node.span, f"no {key} file here declares {parts[0]!r}{hint}")
 

@@ -156,8 +156,8 @@ def duplicate_endpoint(endpoint: Endpoint, project: Project) -> Iterator[Problem
     found = _named(endpoint)
     if found is None or found[1].lower() in _SAMPLES:
         return
-    same = [each for each in project.endpoints if (each.name or "").lower() == found[1].lower()]
-    first = min(same, key=lambda each: str(each.source.path), default=endpoint)
+    same = project.endpoints_named.get(found[1].lower(), [endpoint])
+    first = min(same, key=lambda each: str(each.source.path))
     at = first.find("name")
     if first is not endpoint and at:
         related = (Related(at.value.span, "the first one is here"),)

@@ -58,19 +58,28 @@ def traffic_without_deployment(endpoint: Endpoint, project: Project) -> Iterator
         name: blue
         endpoint_name: my-endpoint
     """
-    mine = [each for each in project.deployments if each.endpoint is endpoint]
-    names = {each.name.lower(): each for each in mine if each.name}
-    if not names or any(_is_named_elsewhere(each) for each in project.deployments):
+    names = {each.name.lower(): each for each in _deployments(endpoint, project) if each.name}
+    strange = [
+        entry for key in _KEYS for entry, weight in weights(endpoint, key) if weight and name_of(entry) not in names
+    ]
+    if not strange or not names or any(map(_is_named_elsewhere, project.deployments)):
         return
     related = tuple(
         Related(at.key.span, "a deployment is declared here") for each in names.values() if (at := each.find("name"))
     )
-    for key in ("traffic", "mirror_traffic"):
-        for entry, weight in weights(endpoint, key):
-            if weight and name_of(entry) not in names:
-                name = str(entry.key.value)
-                message = f"no deployment of this endpoint is called {name!r}{did_you_mean(name, names)}"
-                yield Problem(entry.key.span, message, related)
+    for entry in strange:
+        name = str(entry.key.value)
+        message = f"no deployment of this endpoint is called {name!r}{did_you_mean(name, names)}"
+        yield Problem(entry.key.span, message, related)
+
+
+_KEYS = ("traffic", "mirror_traffic")
+
+
+def _deployments(endpoint: Endpoint, project: Project) -> list[Deployment]:
+    """The deployments that belong to an endpoint, among all those that name it."""
+    named = project.deployments_of.get((endpoint.name or "").lower(), ())
+    return [each for each in named if each.endpoint is endpoint]
 
 
 def _is_named_elsewhere(deployment: Deployment) -> bool:
@@ -163,7 +172,7 @@ def altered_weight(endpoint: Endpoint) -> Iterator[Problem]:
           blue: 99
           green: 1
     """
-    for key in ("traffic", "mirror_traffic"):
+    for key in _KEYS:
         for entry, _ in weights(endpoint, key):
             words = alteration(entry.value)
             if words:
@@ -193,7 +202,7 @@ def colliding_traffic(endpoint: Endpoint) -> Iterator[Problem]:
           blue: 50
           green: 50
     """
-    for key in ("traffic", "mirror_traffic"):
+    for key in _KEYS:
         seen: dict[str, Entry] = {}
         for entry, weight in weights(endpoint, key):
             earlier = seen.get(name_of(entry))
@@ -252,7 +261,7 @@ def too_many_deployments(endpoint: Endpoint, project: Project) -> Iterator[Probl
         name: my-endpoint
         traffic: {b1: 90, b2: 10}
     """
-    declared = {each.name.lower() for each in project.deployments if each.endpoint is endpoint and each.name}
+    declared = {each.name.lower() for each in _deployments(endpoint, project) if each.name}
     names = declared | {name_of(entry) for entry, weight in weights(endpoint, "traffic") if weight}
     at = endpoint.find("name")
     if at and len(names) > MOST_DEPLOYMENTS:
