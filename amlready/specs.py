@@ -259,9 +259,14 @@ class Project:
         return _grouped((((each.name or "").lower(),), each) for each in self.endpoints)
 
     @cached_property
-    def endpoints_near(self) -> dict[Path, list[Endpoint]]:
-        """Endpoints by the folder that they are in, and by the one above it."""
-        return _grouped(({each.folder, each.folder.parent}, each) for each in self.endpoints)
+    def endpoints_in(self) -> dict[Path, list[Endpoint]]:
+        """Endpoints by their folder."""
+        return _grouped(((each.folder,), each) for each in self.endpoints)
+
+    @cached_property
+    def endpoints_below(self) -> dict[Path, list[Endpoint]]:
+        """Endpoints by the folder above theirs."""
+        return _grouped(((each.folder.parent,), each) for each in self.endpoints)
 
     @cached_property
     def deployments_of(self) -> dict[str, list[Deployment]]:

@@ -43,15 +43,17 @@ def unknown_endpoint(deployment: Deployment, project: Project) -> Iterator[Probl
     if deployment.endpoint is not None or not isinstance(node, Scalar) or unfit(str(node.value)):
         return
     name = str(node.value)
-    folders = (deployment.folder, *deployment.folder.parents)
-    around = [each for folder in folders for each in project.endpoints_near.get(folder, ())]
-    hint = did_you_mean(name, [each.name for each in around[:_COMPARED] if each.name])
-    above = [each for each in around if each.folder in folders]
-    related = [Related(at.value.span, "an endpoint is declared here") for each in above if (at := each.find("name"))]
+    folder = deployment.folder
+    above = [each for place in (folder, *folder.parents) for each in project.endpoints_in.get(place, ())]
+    beside = [each for place in (folder, folder.parent) for each in project.endpoints_below.get(place, ())[:_COMPARED]]
+    hint = did_you_mean(name, [each.name for each in [*above, *beside][:_COMPARED] if each.name])
     if above or hint:
-        yield Problem(node.span, f"no endpoint file declares {name!r}{hint}", tuple(dict.fromkeys(related)))
+        entries = [each.find("name") for each in (above or beside)[:_SHOWN]]
+        related = tuple(Related(entry.value.span, "an endpoint is declared here") for entry in entries if entry)
+        yield Problem(node.span, f"no endpoint file declares {name!r}{hint}", related)
 
 
+_SHOWN = 5
 _COMPARED = 50
 """Names that a misspelled one is compared with, at most: comparing takes time, and in a heap of names all are alike."""
 
