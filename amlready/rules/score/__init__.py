@@ -1,6 +1,20 @@
 """Rules whose caret points at the scoring script or a module beside it."""
 
-from . import answers, collection, columns, context, errors, files, frames, functions, inputs, layout, legacy, start
+from . import (
+    answers,
+    collection,
+    columns,
+    context,
+    errors,
+    files,
+    frames,
+    functions,
+    imports,
+    inputs,
+    layout,
+    legacy,
+    start,
+)
 
 __all__ = [
     "answers",
@@ -11,6 +25,7 @@ __all__ = [
     "files",
     "frames",
     "functions",
+    "imports",
     "inputs",
     "layout",
     "legacy",
