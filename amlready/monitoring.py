@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .document import Scalar
+from .document import Entry, Mapping, Scalar
 from .project import distance
 from .specs import Deployment, Monitor, Project
 
@@ -49,3 +49,10 @@ def _own(deployment: Deployment) -> tuple[str, str]:
 def is_watched(deployment: Deployment, project: Project) -> bool:
     """Whether a monitor among the files watches a deployment."""
     return any(deployment in targets(monitor, project) for monitor in project.of(Monitor))
+
+
+def signals(monitor: Monitor) -> list[tuple[Entry, str]]:
+    """The signals that a monitor declares, with their types in lower case."""
+    node = monitor.get(*SIGNALS)
+    found = [(entry, entry.value.get("type")) for entry in node] if isinstance(node, Mapping) else []
+    return [(entry, str(kind.value).lower()) for entry, kind in found if isinstance(kind, Scalar)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -38,7 +38,10 @@ SUBJECTS = (
 )
 """What a rule may ask for, by annotation. There is a Trial only when a scoring script was tried, by `score`."""
 
-STATIC = ("spec", "endpoint", "deployment", "collector", "model", "environment", "score", "request")
+STATIC = (
+    *("spec", "endpoint", "deployment", "collector", "model", "environment"),
+    *("score", "request", "data", "monitor"),
+)
 """One module, or folder of modules, for each file that a caret can point at; `spec` holds for all of them."""
 
 MODULES = (*STATIC, "trial")
@@ -122,12 +125,10 @@ def run(project: Project, chosen: Iterable[Rule] | None = None) -> list[Diagnost
     """What the rules (all, unless some are chosen) find in a project, sorted by place, ignore comments obeyed."""
     active = static() if chosen is None else [one for one in chosen if "Trial" not in one.subjects]
     contexts = list(_contexts(project))
-    found = {each for one in active if "Ignores" not in one.subjects for each in _apply(one, contexts)}
-    found = _without(found, project)
+    found = _without(set(_apply((one for one in active if "Ignores" not in one.subjects), contexts)), project)
     ignores = suppress(collect(_reported(project)), found, {one.name for one in active}, rules)
-    about: list[_Context] = [{"Ignores": [ignores]}]
-    remarks = {each for one in active if "Ignores" in one.subjects for each in _apply(one, about)}
-    return sorted(ignores.kept | remarks, key=lambda each: each.order)
+    remarks = _apply((one for one in active if "Ignores" in one.subjects), [{"Ignores": [ignores]}])
+    return sorted(ignores.kept | set(remarks), key=lambda each: each.order)
 
 
 def _reported(project: Project) -> list[Source]:
@@ -149,7 +150,7 @@ def judge(trial: Trial, deployment: Deployment) -> list[Diagnostic]:
     """What the rules about trials find in one, sorted by place, ignore comments obeyed."""
     active = [one for one in rules().values() if "Trial" in one.subjects]
     context: _Context = {**_around(deployment), "Trial": [trial]}
-    found = {each for one in active for each in _apply(one, [context])}
+    found = set(_apply(active, [context]))
     sources = {each.problem.span.source for each in found}
     return sorted(suppress(collect(sources), found, set(), rules).kept, key=lambda each: each.order)
 
@@ -157,19 +158,25 @@ def judge(trial: Trial, deployment: Deployment) -> list[Diagnostic]:
 _Context = dict[str, list[object]]
 
 
-def _apply(one: Rule, contexts: Iterable[_Context]) -> Iterator[Diagnostic]:
-    """Run a rule once for every distinct set of subjects that it asks for and that is there."""
-    seen: set[tuple[int, ...]] = set()
+def _apply(active: Iterable[Rule], contexts: Sequence[_Context]) -> Iterator[Diagnostic]:
+    """Run rules once for every distinct set of subjects that they ask for and that is there."""
+    by_subjects: dict[tuple[str, ...], list[Rule]] = {}
+    for one in active:
+        by_subjects.setdefault(one.subjects, []).append(one)
+    for names, ones in by_subjects.items():
+        for subjects in _distinct(names, contexts):
+            for one in ones:
+                for problem in one.function(*subjects):
+                    yield Diagnostic(one.name, one.level, problem)
+
+
+def _distinct(names: tuple[str, ...], contexts: Sequence[_Context]) -> list[tuple[object, ...]]:
+    found: dict[tuple[int, ...], tuple[object, ...]] = {}
     for context in contexts:
-        if not all(name in context for name in one.subjects):
-            continue
-        for subjects in product(*(context[name] for name in one.subjects)):
-            key = tuple(map(id, subjects))
-            if key in seen:
-                continue
-            seen.add(key)
-            for problem in one.function(*subjects):
-                yield Diagnostic(one.name, one.level, problem)
+        if all(name in context for name in names):
+            for subjects in product(*(context[name] for name in names)):
+                found.setdefault(tuple(map(id, subjects)), subjects)
+    return list(found.values())
 
 
 def _contexts(project: Project) -> Iterator[_Context]:
