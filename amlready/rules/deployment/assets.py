@@ -202,7 +202,9 @@ def floating_version(deployment: Deployment) -> Iterator[Problem]:
             continue
         declared = known[0].find("version")
         related = (Related(declared.value.span, f"version {known[1]} is declared here"),) if declared else ()
-        message = f"this takes the newest version; the file here declares azureml:{found[1]}:{known[1]}"
+        message = (
+            f"this takes whatever is newest; write azureml:{found[1]}:{known[1]} for the one that is declared here"
+        )
         yield Problem(node.span, message, related)
 
 

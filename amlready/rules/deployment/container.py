@@ -78,8 +78,9 @@ def missing_environment(deployment: Deployment) -> Iterator[Problem]:
         message = "a scoring script needs an environment, and the deployment has none"
         yield Problem(code.key.span, message)
     elif model is not None and model_kind(deployment) == "custommodel":
-        message = "a custom model needs an environment and a scoring script, or a container of its own"
-        yield Problem(model.key.span, message)
+        is_mlflow = deployment.model is not None and deployment.model.mlmodel is not None
+        remedy = "this one is of MLflow: write type: mlflow_model" if is_mlflow else "or a container of its own"
+        yield Problem(model.key.span, f"a custom model needs an environment and a scoring script; {remedy}")
 
 
 @rule(Level.NOTE)

@@ -205,7 +205,9 @@ def small_instance_type(deployment: Deployment) -> Iterator[Problem]:
     if found is None or size is None:
         return
     if size.name.lower() in _SMALL:
-        yield Problem(found[0].span, f"{size.name!r} is small: a model of some size runs out of memory, disk or time")
+        yield Problem(
+            found[0].span, f"{size.name!r} is small; if the container runs out of memory, disk or time, take more"
+        )
     elif size.cores < _MLFLOW_CORES and is_no_code_mlflow(deployment):
         message = f"{size.name!r} has {size.cores} cores; an MLflow model that installs its packages at start wants 4"
         yield Problem(found[0].span, message)
@@ -245,8 +247,7 @@ def _quota(node: Scalar, size: skus.Size, instances: int, count: Entry | None) -
     cores = size.quota(instances)
     if not size.family.is_gpu and cores <= skus.DEFAULT_CORES:
         return
-    least = 0 if size.family.is_gpu else skus.DEFAULT_CORES
-    usual = f"without an increase a region may have {least} of this kind"
+    usual = "GPU families start with none" if size.family.is_gpu else f"some regions start with {skus.DEFAULT_CORES}"
     held = ", with the 20 % that Azure holds back" if size.family.reserves else ""
     related = (Related(count.value.span, "this many instances"),) if count else ()
     message = f"{instances} x {size.name!r} needs a quota of {cores} cores{held}; {usual}"

@@ -115,7 +115,11 @@ def kubernetes_on_managed(deployment: Deployment, endpoint: Endpoint) -> Iterato
     entry, named = deployment.find("type"), endpoint.find("name")
     if entry and deployment.is_kubernetes and not endpoint.is_kubernetes:
         related = (Related(named.key.span, "the endpoint has no compute"),) if named else ()
-        yield Problem(entry.value.span, "this is a Kubernetes deployment, but its endpoint is managed", related)
+        yield Problem(
+            entry.value.span,
+            "this deployment is on Kubernetes, its endpoint is not; give the endpoint compute, or delete type",
+            related,
+        )
 
 
 @rule(Level.WARNING)
@@ -155,7 +159,11 @@ def mixed_deployments(deployment: Deployment, project: Project) -> Iterator[Prob
         entry = other.find("type")
         if entry and other.is_kubernetes and other.folder == deployment.folder:
             related = (Related(entry.value.span, "a Kubernetes deployment of it is here"),)
-            yield Problem(named.value.span, "this is a managed deployment of an endpoint on Kubernetes", related)
+            yield Problem(
+                named.value.span,
+                "this is a managed deployment of an endpoint on Kubernetes; write type: kubernetes",
+                related,
+            )
             return
 
 

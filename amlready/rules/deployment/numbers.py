@@ -133,5 +133,5 @@ def dropped_zero(deployment: Deployment) -> Iterator[Problem]:
     for path, default in _TIMES.items():
         found = setting(deployment, *path)
         if found and found[1] == 0:
-            message = f"a {path[-1]} of 0 is not sent, and the default {default} applies; write at least 1"
+            message = f"{path[-1]} of 0 is not sent, and the default {default} applies; write at least 1"
             yield Problem(found[0].value.span, message)

@@ -83,7 +83,7 @@ def autoscale_bounds(deployment: Deployment) -> Iterator[Problem]:
     if least and least[1] < 1:
         yield Problem(least[0].value.span, f"min_instances is {least[1]}; it is at least 1")
     elif least and most and least[1] > most[1]:
-        message = f"min_instances is {least[1]} and max_instances {most[1]}"
+        message = f"min_instances is {least[1]}, more than max_instances, {most[1]}; raise the one or lower the other"
         yield Problem(least[0].value.span, message, (Related(most[0].value.span, "the most is here"),))
     elif least and not most and least[1] > 1:
         yield Problem(least[0].value.span, f"min_instances is {least[1]}, but max_instances is missing, which means 1")

@@ -224,4 +224,4 @@ def secret_stores_value(endpoint: Endpoint) -> Iterator[Problem]:
     """
     entry = endpoint.find("properties", _FLAG)
     if entry and str(entry.value.value).lower() not in ("enabled", "disabled"):
-        yield Problem(entry.value.span, "this is 'enabled' or 'disabled'")
+        yield Problem(entry.value.span, "this is none of the two words that it can be: enabled, disabled")

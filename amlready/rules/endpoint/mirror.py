@@ -37,7 +37,7 @@ def mirror_to_several(endpoint: Endpoint) -> Iterator[Problem]:
     mirrored = [entry for entry, weight in weights(endpoint, "mirror_traffic") if weight]
     for entry in mirrored[1:]:
         related = (Related(mirrored[0].key.span, "it is mirrored here already"),)
-        yield Problem(entry.key.span, "traffic can be mirrored to one deployment only", related)
+        yield Problem(entry.key.span, "traffic can be mirrored to one deployment only; delete this one", related)
 
 
 @rule(Level.ERROR)
@@ -125,4 +125,4 @@ def mirror_on_kubernetes(endpoint: Endpoint) -> Iterator[Problem]:
     entry, compute = endpoint.find("mirror_traffic"), endpoint.find("compute")
     if entry and compute and endpoint.is_kubernetes and any(share for _, share in weights(endpoint, "mirror_traffic")):
         related = (Related(compute.key.span, "this puts the endpoint on Kubernetes"),)
-        yield Problem(entry.key.span, "traffic cannot be mirrored on Kubernetes", related)
+        yield Problem(entry.key.span, "traffic cannot be mirrored on Kubernetes; delete mirror_traffic", related)

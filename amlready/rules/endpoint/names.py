@@ -121,7 +121,7 @@ def sample_endpoint_name(endpoint: Endpoint) -> Iterator[Problem]:
     """
     found = _named(endpoint)
     if found and found[1].lower() in _SAMPLES and not endpoint.is_kubernetes:
-        message = f"{found[1]!r} is a sample's name and surely taken in your region; choose one of your own"
+        message = f"{found[1]!r} is a sample's name and likely taken in your region; choose one of your own"
         yield Problem(found[0].span, message)
 
 

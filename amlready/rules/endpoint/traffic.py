@@ -208,7 +208,9 @@ def colliding_traffic(endpoint: Endpoint) -> Iterator[Problem]:
             earlier = seen.get(name_of(entry))
             if earlier is not None:
                 related = (Related(earlier.key.span, "this one is dropped"),)
-                yield Problem(entry.key.span, f"{entry.key.value!r} is the same deployment as above", related)
+                yield Problem(
+                    entry.key.span, f"{entry.key.value!r} is the same deployment as above; write it once", related
+                )
             if weight:
                 seen[name_of(entry)] = entry
 
