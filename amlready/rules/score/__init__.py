@@ -13,6 +13,7 @@ from . import (
     inputs,
     layout,
     legacy,
+    modelpath,
     start,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "inputs",
     "layout",
     "legacy",
+    "modelpath",
     "start",
 ]
