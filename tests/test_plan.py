@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from plan_bodies import faults, model_of
@@ -46,6 +47,10 @@ def requests(outcomes: list[Outcome]) -> list[Request]:
 def uploads(outcomes: list[Outcome]) -> dict[str, Upload]:
     found = [event for each in outcomes for event in each.events if isinstance(event, Upload)]
     return {each.source.name: each for each in found}
+
+
+def last_put(command: dict[str, Any]) -> dict[str, Any]:
+    return [each for each in command["sent"] if each.get("method") == "PUT"][-1]
 
 
 def kind_of(path: Path) -> Kind:
@@ -144,7 +149,7 @@ def test_two_plans_of_the_same_files_are_the_same(capsys, monkeypatch):
     assert json.loads(capsys.readouterr().out) == first
     (command,) = first["commands"]
     assert command["failure"] is None
-    assert command["sent"][-1]["body"]["properties"]["model"].split("/")[-5:-3] == ["AML_WORKSPACE", "models"]
+    assert last_put(command)["body"]["properties"]["model"].split("/")[-5:-3] == ["AML_WORKSPACE", "models"]
     assert first["assumed"] == ["endpoint diabetes-regression"]
 
 
@@ -153,7 +158,7 @@ def test_settings_change_what_is_sent(capsys, monkeypatch):
     settings = ["instance_count=7", "environment_variables.WORKER_COUNT=1", "model=azureml:scikit-model:2"]
     plan(Path("deployment.yml"), settings=settings, name="green", endpoint_name="other", format="json")
     planned = json.loads(capsys.readouterr().out)
-    sent = planned["commands"][0]["sent"][-1]
+    sent = last_put(planned["commands"][0])
     assert "/onlineEndpoints/other/deployments/green?" in sent["url"]
     assert sent["body"]["sku"]["capacity"] == 7
     assert sent["body"]["properties"]["environmentVariables"] == {"WORKER_COUNT": "1"}

@@ -47,6 +47,10 @@ def lines(way: Road) -> list[str]:
     return [each.line.removeprefix("az ml ") for each in way.commands]
 
 
+def last_put(command: dict[str, Any]) -> dict[str, Any]:
+    return [each for each in command["sent"] if each.get("method") == "PUT"][-1]
+
+
 def there(**keys: Any) -> dict[str, Any]:
     return {"name": "my-endpoint", "auth_mode": "key", **keys}
 
@@ -277,7 +281,7 @@ def test_an_update_keeps_traffic_tags_and_identity_and_a_create_does_not(capsys)
     state(printed, deployed())
     assert plan(format="json", against=Path("state.json")) == 1
     planned = json.loads(capsys.readouterr().out)
-    body = planned["commands"][0]["sent"][-1]["body"]
+    body = last_put(planned["commands"][0])["body"]
     assert body["properties"]["traffic"] == {"blue": 90, "green": 10}
     assert body["tags"] == {"a": "1"}
     assert body["identity"] == {"type": "UserAssigned", "userAssignedIdentities": {"/subscriptions/s/x/scorer": {}}}
@@ -286,5 +290,5 @@ def test_an_update_keeps_traffic_tags_and_identity_and_a_create_does_not(capsys)
 
     assert plan(Path("endpoint.yml"), format="json", against=Path("state.json")) == 1
     lost = json.loads(capsys.readouterr().out)
-    assert lost["commands"][0]["sent"][-1]["body"]["properties"]["traffic"] == {}
+    assert last_put(lost["commands"][0])["body"]["properties"]["traffic"] == {}
     assert {"traffic.blue", "traffic.green", "tags.a"} <= {each["key"] for each in lost["changes"]}

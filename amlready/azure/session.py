@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 from ..local import supervise
 from ..misuse import Misuse
 from .commands import Command
-from .workspace import CODE_NAME
+from .workspace import CODE_NAME, PROGRESS
 
 _HERE = Path(__file__).resolve().parents[2]
 _PROGRAM = """
@@ -202,10 +203,10 @@ def _broken(outcome: Outcome, ended: supervise.Ended, seconds: float) -> Outcome
 
 
 def _events(lines: Sequence[Mapping[str, Any]]) -> Iterator[Request | Upload | Warned]:
-    """The report's lines as values. The requests that an upload consists of are left out: it stands for them."""
+    """The report's lines as values, without the requests that an upload consists of and those that ask for progress."""
     for line in lines:
         match line["kind"]:
-            case "request" if ".blob." not in line["url"].partition("?")[0].split("/")[2]:
+            case "request" if not _is_passed_over(urlsplit(line["url"])):
                 yield Request(line["method"], line["url"], line["body"], line["assumed"])
             case "upload":
                 yield _upload(line)
@@ -213,6 +214,10 @@ def _events(lines: Sequence[Mapping[str, Any]]) -> Iterator[Request | Upload | W
                 yield Warned(line["message"])
             case "contact":
                 yield Warned(line["address"], contact=True)
+
+
+def _is_passed_over(url: SplitResult) -> bool:
+    return ".blob." in url.netloc or url.path == PROGRESS
 
 
 def _upload(line: Mapping[str, Any]) -> Upload:

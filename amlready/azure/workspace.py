@@ -34,6 +34,7 @@ PLACEHOLDERS = (
 MANAGEMENT = "management.azure.com"
 PROVIDER = "Microsoft.MachineLearningServices"
 SCOPE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/{PROVIDER}/workspaces/{WORKSPACE}"
+PROGRESS = f"/subscriptions/{SUBSCRIPTION}/providers/{PROVIDER}/locations/{LOCATION}/mfeOperationsStatus/oe"
 STORAGE = f"{STORAGE_ACCOUNT}.blob.core.windows.net"
 
 _STAMP = {
@@ -58,13 +59,14 @@ class Workspace:
     def answer(self, asked: Asked) -> Answered:
         path = asked.path
         if not path.lower().startswith(SCOPE.lower()):
-            return _unknown(asked)
+            return Answered(body={"status": "Succeeded"}) if path == PROGRESS else _unknown(asked)
         segments = [each for each in path[len(SCOPE) :].split("/") if each]
         match asked.method, segments:
             case "GET", []:
                 return Answered(body=_WORKSPACE)
-            case "PUT", [*parts]:
-                return Answered(body=self.put(parts, asked.body))
+            case "PUT", [kind, *_]:
+                resource = self.put(segments, asked.body)
+                return _begun(resource) if kind == "onlineEndpoints" else Answered(body=resource)
             case "GET", [*parts]:
                 return self._get(parts) or _missing(path)
             case "POST", ["datastores", _, "listSecrets"]:
@@ -125,6 +127,13 @@ class Workspace:
     def _below(self, parts: list[str]) -> list[Any]:
         prefix = _key("/".join([SCOPE, *parts])) + "/"
         return [each for path, each in self._resources.items() if path.startswith(prefix)]
+
+
+def _begun(resource: Any) -> Answered:
+    """What takes minutes in Azure: the SDK is told where to ask how it goes and, unlike there, to ask at once."""
+    properties = {**resource["properties"], "provisioningState": "Creating"}
+    headers = {"Azure-AsyncOperation": f"https://{MANAGEMENT}{PROGRESS}", "retry-after-ms": "1"}
+    return Answered(HTTPStatus.CREATED, {**resource, "properties": properties}, headers)
 
 
 def _key(path: str) -> str:
