@@ -50,13 +50,13 @@ def user_identity_missing(endpoint: Endpoint) -> Iterator[Problem]:
     found = kind(endpoint)
     if found is None or found[1] != "userassigned":
         return
-    entry, node = (
-        endpoint.find("identity", "user_assigned_identities"),
-        endpoint.get("identity", "user_assigned_identities"),
-    )
-    if entry is None or not isinstance(node, Sequence):
+    entry = endpoint.find("identity", "user_assigned_identities")
+    if entry is None:
         yield Problem(found[0].value.span, "user_assigned_identities is missing: a list of one resource_id")
         return
+    node = entry.value
+    if not isinstance(node, Sequence):
+        return  # which azure-ai-ml refuses itself
     if not node.items:
         yield Problem(entry.key.span, "the list is empty; it needs one entry with a resource_id")
     for item in node.items:
