@@ -49,7 +49,7 @@ _SINGULAR = {"models": "model", "environments": "environment", "data": "data ass
 
 
 class Workspace:
-    """Answers requests to the management API. `resources` are there from the start, by their path."""
+    """Answers requests to the management API; what is put into it, by them or by `put`, is there from then on."""
 
     def __init__(self) -> None:
         self._resources: dict[str, Any] = {}
