@@ -121,6 +121,19 @@ def _called(module: Module, call: ast.Call, parts: _Parts, depth: int) -> str | 
     return posixpath.join(*known) if known and len(known) == len(texts) else None
 
 
+def is_changed(module: Module) -> bool:
+    """Whether a module gives AZUREML_MODEL_DIR a value of its own, as scripts do that also run elsewhere."""
+    for node in module.of(ast.Subscript):
+        if isinstance(node.ctx, ast.Store) and is_variable(module, node):
+            return True
+    calls = (call for call in module.of(ast.Call) if module.qualified(call.func).startswith("os.environ."))
+    return any(
+        module.qualified(call.func) in ("os.environ.setdefault", "os.environ.update")
+        and any(isinstance(each, ast.Constant) and each.value == VARIABLE for each in ast.walk(call))
+        for call in calls
+    )
+
+
 def is_variable(module: Module, node: ast.expr) -> bool:
     """`os.environ["AZUREML_MODEL_DIR"]`, `os.environ.get(...)` or `os.getenv(...)`, with a default or without."""
     match node:

@@ -153,7 +153,7 @@ def end_of_life_image(environment: Environment) -> Iterator[Problem]:
           scoring_route: {path: /score, port: 5001}
     """
     for each in images(environment):
-        if each.parts is None or each.parts.azureml in DEPRECATED or _is_inference(each.parts):
+        if each.parts is None or each.parts.azureml in DEPRECATED or re.fullmatch(_PREBUILT, each.parts.azureml or ""):
             continue
         ended = next(_ended(each.parts), None)
         if ended:

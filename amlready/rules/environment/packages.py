@@ -17,7 +17,8 @@ SERVERS = ("azureml-inference-server-http", "azureml-defaults")
 def packages_span(conda: Conda) -> Span:
     """Where to point at for something that a conda file does not install."""
     entry = conda.find("dependencies")
-    return entry.key.span if entry else conda.source.top
+    start = conda.inside.start if conda.inside else 0
+    return entry.key.span if entry else conda.source.span(start, start)
 
 
 @rule(Level.ERROR)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ...artifact import Artifact
 from ...diagnostic import Edit, Level, Problem, Related
-from ...model_dir import ModelPath, model_path, opened_by, reads
+from ...model_dir import ModelPath, is_changed, model_path, opened_by, reads
 from ...reach import certain_functions, is_unconditional
 from ...script import Script
 from ...source import Span
@@ -76,7 +76,7 @@ def missing_model_file(script: Script, deployment: Deployment, model: Model) -> 
     if artifact is None or not artifact.files or not artifact.whole or not _is_mounted(deployment, model):
         return
     related = _where(model)
-    for module, _, path in _read(script):
+    for module, call, path in _read(script):
         if path.text is None:
             yield Problem(module.span(path.node), f"this path leads out of AZUREML_MODEL_DIR{_slash(path)}", related)
         elif not artifact.holds(path.text):
@@ -84,6 +84,17 @@ def missing_model_file(script: Script, deployment: Deployment, model: Model) -> 
             what = f"the folder {artifact.name!r}" if artifact.is_folder else f"the file {artifact.name!r}"
             message = f"there is no {path.text!r} under AZUREML_MODEL_DIR: the model is {what}{hint}"
             yield Problem(module.span(path.node), message, related, fix)
+        elif _is_mlflow(module, call) and not artifact.holds(f"{path.text}/MLmodel"):
+            found = [each.rpartition("/")[0] for each in artifact.named("MLmodel")]
+            where = f"in {path.text!r} under" if path.text else "in"
+            hint = f"; it is in {found[0]!r} there" if len(found) == 1 else ""
+            yield Problem(module.span(path.node), f"there is no MLmodel {where} AZUREML_MODEL_DIR{hint}", related)
+
+
+def _is_mlflow(module: Module, call: ast.Call) -> bool:
+    """Whether a call loads an MLflow model from the folder that it gets."""
+    name = module.qualified(call.func)
+    return name.startswith("mlflow.") and name.endswith(".load_model")
 
 
 def _is_mounted(deployment: Deployment, model: Model) -> bool:
@@ -99,6 +110,8 @@ def _where(model: Model) -> tuple[Related, ...]:
 
 def _read(script: Script) -> Iterator[tuple[Module, ast.Call, ModelPath]]:
     """The paths under AZUREML_MODEL_DIR that are certainly read, each once."""
+    if any(map(is_changed, script.modules)):
+        return
     seen: set[tuple[Module, ast.expr]] = set()
     for module, function in certain_functions(script):
         for node in module.inside(function):
