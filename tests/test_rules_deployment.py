@@ -1,17 +1,13 @@
-"""Rules about deployments: what they must find, what they must leave alone, and that azure-ai-ml does what they say."""
+"""Rules about deployments: what they must find, and what they must leave alone."""
 
 from __future__ import annotations
 
 import re
-import warnings
 from pathlib import Path
-from typing import Any
-from unittest.mock import MagicMock
 
 import pytest
-from test_rules import blocks, completed, files
 
-from amlready import project, rules, skus
+from amlready import project, rules
 from amlready.fix import apply, edits
 from amlready.rules.deployment.resources import quantity
 
@@ -322,118 +318,7 @@ def test_a_placeholder_is_not_judged(name):
     }
 
 
-# --- secrets ---
-
-SECRETS = {
-    "STORAGE": "DefaultEndpointsProtocol=https;AccountName=x;AccountKey=" + "Ab3+" * 21 + "==",
-    "SAS_URL": "https://x.blob.core.windows.net/c?sv=2024&sig=" + "aB3%2F" * 8,
-    "AWS_ID": "AKIA" + "ABCDEFGHIJ234567",
-    "GITHUB": "ghp_" + "a1B2c3D4e5" * 4,
-    "OPENAI_API_KEY": "sk-" + "a1B2c3D4e5" * 4,
-    "ANYTHING": "eyJhbGciOiJIUzI1" + ".eyJzdWIiOiIxMjM0" + ".SflKxwRJSMeKKF2QT4",
-    "PEM": "-----BEGIN RSA " + "PRIVATE KEY-----\nMII",
-    "DATABASE_URL": "postgresql://scoring:" + "hunter22" + "@db.example.com/churn",
-    "AZURE_OPENAI_KEY": "0123456789abcdef" * 2,
-    "azureSearchKey": "aB3dE5gH7jK9mN1pQ3sT5vW7",
-    "DB_PASSWORD": "s3cret-enough".replace("secret", "x"),
-}
-NO_SECRETS = {
-    "MAX_NEW_TOKENS": "2048",
-    "PAD_TOKEN": "<pad>",
-    "EOS_TOKEN": "</s>",
-    "PARTITION_KEY": "customer_id",
-    "PRIMARY_KEY": "CustomerIdAndOrderIdOfTheYear",
-    "SECRET_NAME": "churn-database-password",
-    "DB_PASSWORD": "churn-database-password",
-    "DB_PASSWORD_FILE": "/mnt/secrets/db",
-    "PASSWORD": "",
-    "KEY_VAULT_URI": "https://churn.vault.azure.net/",
-    "SECRET_URI": "https://churn.vault.azure.net/secrets/db/0123456789abcdef0123456789abcdef",
-    "API_KEY": "not-needed",
-    "CACHE_KEY": "features/2024/v3/customers.parquet",
-    "TOKENIZER": "bert-base-uncased",
-    "AZURE_CLIENT_ID": "3f2a1b0c-9d8e-4f70-a1b2-c3d4e5f60718",
-    "REDIS_URL": "redis://cache:6379/0",
-    "MODEL_URL": "https://models.example.com:8443/churn@v3",
-    "DIGEST_KEY": "0" * 40,
-    "HF_TOKEN": "${{azureml://connections/hf/credentials/token}}",
-    "PW": "${{keyvault:https://churn.vault.azure.net/secrets/db/0123456789abcdef}}",
-    "TARGET": "${{azureml://connections/search/target}}",
-    "VERSION": "${{azureml://connections/search/metadata/ApiVersion}}",
-    "ALL": "${{azureml://connections/search}}",
-}
-
-
-@pytest.mark.parametrize("name", SECRETS)
-def test_a_secret_is_found_and_not_repeated(name):
-    Path("deployment.yml").write_text(changed(MANAGED, f"environment_variables:\n  {name}: {SECRETS[name]!r}\n"))
-    (one,) = rules.run(project.load([Path("deployment.yml")]), [rules.rules()["literal-secret"]])
-    assert one.problem.span.text == name
-    assert SECRETS[name][-8:] not in one.problem.message
-
-
-@pytest.mark.parametrize("name", NO_SECRETS)
-def test_what_only_looks_like_a_secret_is_left_alone(name):
-    assert found(changed(MANAGED, f"environment_variables:\n  {name}: {NO_SECRETS[name]!r}\n")) == {}
-
-
-@pytest.mark.parametrize(
-    ("reference", "advice"),
-    [
-        ("azureml://connections/hf/credentials/token", "${{azureml://connections/hf/credentials/token}}"),
-        ("${{ azureml://connections/hf/credentials/token }}", "${{azureml://connections/hf/credentials/token}}"),
-        ("${azureml://connections/hf}", "${{azureml://connections/hf}}"),
-        ("${{azureml://connections/hf/token}}", "/credentials/KEY"),
-        ("${{keyvault:https://v.vault.azure.net/secrets/db}}", "version is missing"),
-        ("@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/db/1)", "${{keyvault:https://"),
-        ("Bearer ${{azureml://connections/hf/credentials/token}}", "/credentials/KEY"),
-    ],
-)
-def test_a_reference_to_a_secret_that_azure_does_not_know_is_found(reference, advice):
-    Path("deployment.yml").write_text(changed(MANAGED, f"environment_variables:\n  TOKEN: '{reference}'\n"))
-    (one,) = rules.run(project.load([Path("deployment.yml")]), [rules.rules()["malformed-secret-reference"]])
-    assert advice in one.problem.message
-
-
-# --- sizes and quantities ---
-
-
-def test_the_list_has_eighty_five_sizes_and_none_of_them_is_unknown():
-    assert len(skus.sizes()) == 85
-    for size in skus.sizes().values():
-        assert "unknown-instance-type" not in found(changed(MANAGED, f"instance_type: {size.name.upper()}\n"))
-
-
-@pytest.mark.parametrize(
-    ("name", "instances", "cores"),
-    [
-        ("Standard_DS3_v2", 10, 48),
-        ("Standard_D2as_v4", 1, 4),
-        ("Standard_F4s_v2", 5, 24),
-        ("Standard_NC24ads_A100_v4", 2, 48),
-    ],
-)
-def test_quota_is_counted_as_azure_counts_it(name, instances, cores):
-    size = skus.find(name)
-    assert size is not None
-    assert size.quota(instances) == cores
-
-
-@pytest.mark.parametrize(
-    ("name", "alike"),
-    [
-        ("Standard_DS3_v2 ", ["Standard_DS3_v2"]),
-        ("DS3_v2", ["Standard_DS3_v2"]),
-        ("Standrd_DS3_v2", ["Standard_DS3_v2"]),
-        ("Standard_D3_v2", ["Standard_DS3_v2"]),
-        ("Standard_D4s_v5", ["Standard_D4as_v4", "Standard_D4a_v4"]),
-        ("Standard_B2ms", []),
-        ("Standard_NC6", []),
-        ("large", []),
-    ],
-)
-def test_the_size_that_was_meant_is_proposed_and_no_other(name, alike):
-    assert skus.alike(name) == alike
+# --- quantities and values without end ---
 
 
 @pytest.mark.parametrize(
@@ -458,122 +343,9 @@ def test_quantities_are_read_as_kubernetes_reads_them(text, amount):
 )
 def test_a_number_without_end_breaks_nothing(text):
     settings = f"instance_count: {text}\nenvironment_variables:\n  WORKER_COUNT: {text}\ntags:\n  a: {text}\n"
-    assert isinstance(found(changed(MANAGED, settings)), dict)
+    assert not {"too-few-instances", "altered-number"} & found(changed(MANAGED, settings)).keys()
 
 
 def test_a_long_value_is_searched_in_one_pass():
     long = "azureml://connections/" * 20_000 + ".vault.azure.net/secrets/" * 20_000 + "sk-" * 20_000
-    assert isinstance(found(changed(MANAGED, f"environment_variables:\n  TOKEN: '{long}'\n")), dict)
-
-
-# --- what azure-ai-ml does ---
-
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::marshmallow.warnings.Marshmallow4Warning", "ignore::DeprecationWarning"
-)
-
-
-def loaded(path: Path, kind: str) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import azure.ai.ml
-
-        return getattr(azure.ai.ml, f"load_online_{kind}")(path)
-
-
-def sent(text: str, kind: str = "deployment", **options: Any) -> dict[str, Any]:
-    """The request that azure-ai-ml makes of a file, given to a service that says yes to everything."""
-    path = Path(f"{kind}.yml")
-    path.write_text(text)
-    entity = loaded(path, kind)
-    from azure.ai.ml._scope_dependent_operations import OperationScope
-    from azure.ai.ml.operations import OnlineDeploymentOperations, OnlineEndpointOperations
-
-    scope = OperationScope("3f2a1b0c-9d8e-4f70-a1b2-c3d4e5f60718", "group", "workspace")
-    if kind == "endpoint":
-        pipeline = MagicMock()
-        operations: Any = OnlineEndpointOperations(
-            scope, MagicMock(), MagicMock(), MagicMock(), MagicMock(), None, requests_pipeline=pipeline
-        )
-        service = operations._online_operation
-    else:
-        operations = OnlineDeploymentOperations(scope, MagicMock(), MagicMock(), MagicMock(), MagicMock(), None)
-        service = operations._online_deployment
-    operations.begin_create_or_update(entity, **options)
-    body: dict[str, Any] = service.begin_create_or_update.call_args.kwargs["body"].as_dict()
-    return body
-
-
-def test_azure_ai_ml_drops_zeros_cuts_fractions_and_sends_what_yaml_read():
-    text = changed(
-        MANAGED,
-        "instance_count: 2.7\n"
-        "request_settings:\n  request_timeout_ms: 0\n  max_concurrent_requests_per_instance: 0\n"
-        "liveness_probe:\n  initial_delay: 0\n  period: -5\n  failure_threshold: 0\n"
-        "environment_variables:\n  A: 010\n  B: 1.10\n  C: yes\n  D: 12:30:45\n  E:\n  no: x\n"
-        "tags:\n  release: 1.10\n",
-    )
-    body = sent(text)
-    assert body["sku"]["capacity"] == 2
-    assert body["properties"]["requestSettings"] == {"maxConcurrentRequestsPerInstance": 0}
-    assert body["properties"]["livenessProbe"] == {"period": "-PT5S", "failureThreshold": 0}
-    variables = body["properties"]["environmentVariables"]
-    assert {key: variables[key] for key in "ABCD"} == {"A": 8, "B": 1.1, "C": True, "D": 45045}
-    assert set(variables) & {"false", False}
-    assert body["tags"] == {"release": 1.1}
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("name: blue_1\n", "only consist of '-'s and alphanumeric"),
-        ("name: bl\n", "at least 3 and at most 32"),
-        ("scale_settings: {type: target_utilization}\n", "supports DefaultScaleSettings only"),
-        ("code_configuration: {code: src}\n", "not NoneType"),
-        ("code_configuration: {scoring_script: score.py}\n", "'NoneType' object has no attribute 'startswith'"),
-        ("code_configuration: {}\n", "'NoneType' object has no attribute 'startswith'"),
-        ("code_configuration: {code: 'https://x/y.git', scoring_script: score.py}\n", "Failed to open scoring script"),
-        ("model: azureml:churn\n", "Version must be provided"),
-        ("model: 'azureml:churn:'\n", "Version must be provided"),
-    ],
-)
-def test_azure_ai_ml_loads_these_and_refuses_them_later(text, complaint):
-    text = changed(MANAGED, text)
-    with pytest.raises(Exception, match=re.escape(complaint)):
-        sent(text)
-    assert set(found(text)) & {
-        "invalid-deployment-name",
-        "autoscale-on-managed",
-        "half-code-configuration",
-        "remote-code",
-        "reference-without-version",
-        "malformed-reference",
-    }
-
-
-@pytest.mark.parametrize(
-    ("reference", "end"),
-    [("azureml:churn:latest", "models/churn/versions/latest"), ("azureml::1", "models//versions/1")],
-)
-def test_azure_ai_ml_makes_ids_of_references_that_lead_nowhere(reference, end):
-    assert sent(changed(MANAGED, f"model: {reference}\n"))["properties"]["model"].endswith(end)
-
-
-def test_azure_ai_ml_reads_kubernetes_with_a_capital_letter_as_managed():
-    assert sent(changed(MANAGED, "type: Kubernetes\n"))["properties"]["endpointComputeType"] == "Managed"
-    assert sent(KUBERNETES)["properties"]["endpointComputeType"] == "Kubernetes"
-
-
-@pytest.mark.parametrize("rule", [each.name for each in MINE])
-def test_azure_ai_ml_loads_what_is_reported_here(rule):
-    """What it refuses is for the rule `schema` to say."""
-    texts = files(blocks(rules.rules()[rule])["Bad"])
-    for name, text in texts.items():
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        body = completed(name, text, texts)
-        if name == "deployment.yml" and "type: kubernetes" not in body and "instance_type:" not in body:
-            body += "instance_type: Standard_D2as_v4\n"
-        Path(name).write_text(body)
-    for name in texts:
-        if name in ("deployment.yml", "endpoint.yml"):
-            assert loaded(Path(name), name.removesuffix(".yml")) is not None
+    assert "malformed-secret-reference" in found(changed(MANAGED, f"environment_variables:\n  TOKEN: '{long}'\n"))

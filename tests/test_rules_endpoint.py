@@ -1,31 +1,22 @@
-"""Rules about endpoints: what they must find, what they must leave alone, and that azure-ai-ml does what they say."""
+"""Rules about endpoints: what they must find, and what they must leave alone."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from test_rules_deployment import KUBERNETES, MANAGED, MINE, changed, sent
+from test_rules_deployment import KUBERNETES, MANAGED, MINE, changed, here
 
 from amlready import project, rules
 from amlready.fix import apply, edits
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::marshmallow.warnings.Marshmallow4Warning", "ignore::DeprecationWarning"
-)
+__all__ = ["here"]
 
 ENDPOINT = "name: churn-prediction\nauth_mode: key\n"
 IDENTITY = (
     "/subscriptions/3f2a1b0c-9d8e-4f70-a1b2-c3d4e5f60718/resourceGroups/ml/providers/Microsoft.ManagedIdentity/"
     "userAssignedIdentities/scoring"
 )
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("src").mkdir()
-    Path("src/score.py").write_text("def init(): ...\ndef run(data): return data\n")
 
 
 def found(text: str, **others: str) -> dict[str, list[str]]:
@@ -174,41 +165,3 @@ def test_the_small_name_is_written_by_the_fix():
     Path("endpoint.yml").write_text("# our name\nname: 'Churn-Prediction'  # here\nauth_mode: key\n")
     problems = rules.run(project.load([Path(".")]), [rules.rules()["endpoint-capital"]])
     assert apply(edits(problems))["endpoint.yml"] == "# our name\nname: 'churn-prediction'  # here\nauth_mode: key\n"
-
-
-# --- what azure-ai-ml does ---
-
-
-@pytest.mark.parametrize(
-    ("text", "key", "value"),
-    [
-        ("traffic: {Blue: 100, green: 0}\n", "traffic", {"blue": 100}),
-        ("traffic: {Blue: 50, blue: 50}\n", "traffic", {"blue": 50}),
-        ("traffic: {blue: 150, green: -50}\n", "traffic", {"blue": 150, "green": -50}),
-        ("traffic: {a: 33.4, b: 33.4, c: 33.4}\n", "traffic", {"a": 33, "b": 33, "c": 33}),
-        ("mirror_traffic: {green: 500, red: 10}\n", "mirrorTraffic", {"green": 500, "red": 10}),
-        ("compute: azureml:k\nauth_mode: aad_token\n", "authMode", "AADToken"),
-    ],
-)
-def test_azure_ai_ml_sends_traffic_and_access_as_the_rules_say(text, key, value):
-    assert sent(changed(ENDPOINT, text), "endpoint")["properties"][key] == value
-
-
-@pytest.mark.parametrize(
-    ("identity", "value"),
-    [
-        ("{type: user_assigned}", {"type": "UserAssigned"}),
-        ("{type: none}", {"type": "None"}),
-        (
-            "{type: system_assigned, user_assigned_identities: [{resource_id: x}]}",
-            {"type": "SystemAssigned", "userAssignedIdentities": {"x": {}}},
-        ),
-    ],
-)
-def test_azure_ai_ml_sends_an_identity_as_it_is(identity, value):
-    assert sent(changed(ENDPOINT, f"identity: {identity}\n"), "endpoint")["identity"] == value
-
-
-def test_azure_ai_ml_refuses_the_length_of_a_name_only_when_it_makes_the_request():
-    with pytest.raises(Exception, match="at least 3 and at most 32"):
-        sent("name: ab\n", "endpoint")
