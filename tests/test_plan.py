@@ -169,9 +169,10 @@ def test_settings_change_what_is_sent(capsys, monkeypatch):
 
 def test_the_script_of_curl_commands_sends_the_same(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
-    plan(Path("variants/local-model.yml"), as_curl=True)
+    settings = ['environment_variables.QUOTED=it\'s "$HOME" `id` \\ ü']
+    plan(Path("variants/local-model.yml"), settings=settings, as_curl=True)
     script = capsys.readouterr().out
-    plan(Path("variants/local-model.yml"), format="json")
+    plan(Path("variants/local-model.yml"), settings=settings, format="json")
     sent = [each for each in json.loads(capsys.readouterr().out)["commands"][0]["sent"] if each["kind"] == "request"]
     fake = put(tmp_path / "bin" / "curl", f"#!{sys.executable}\nimport json, sys\nprint(json.dumps(sys.argv[1:]))\n")
     fake.chmod(0o755)
@@ -192,6 +193,8 @@ def test_the_script_of_curl_commands_sends_the_same(tmp_path, capsys, monkeypatc
     bodies = [json.loads(each[each.index("--data") + 1]) if "--data" in each else None for each in calls]
     assert bodies == [each["body"] for each in expected]
     assert all("Authorization: Bearer secret" in each for each in calls)
+    assert bodies[-1] is None
+    assert bodies[-2]["properties"]["environmentVariables"]["QUOTED"] == 'it\'s "$HOME" `id` \\ ü'
     assert "sig=" not in script
 
 

@@ -80,6 +80,12 @@ def test_other_versions_and_missing_files_are_taken_for_granted():
     assert way.assumed == ("endpoint my-endpoint", "environment other in its latest version", "model m:2")
 
 
+def test_a_version_that_is_not_said_is_taken_to_be_the_first():
+    put(deployment=DEPLOYMENT + "model: azureml:m@latest\n", model=MODEL.replace("version: '1'\n", ""))
+    assert road(Wish(), State()).assumed == ("endpoint my-endpoint", "no earlier version of m")
+    assert road(Wish(Path("model.yml")), State()).assumed == ("no earlier version of m",)
+
+
 def test_names_given_as_options_go_to_every_command_that_needs_them():
     put(endpoint=ENDPOINT, deployment=DEPLOYMENT)
     way = road(Wish(settings=(override("instance_count=2"),), endpoint_name="theirs"), State())

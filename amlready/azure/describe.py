@@ -190,13 +190,16 @@ _AUTH = {"Key": "key", "AMLToken": "aml_token", "AADToken": "aad_token"}
 
 
 def short(identifier: object) -> str:
-    """`name:version` of an asset's ARM id in any workspace, the name of another resource's; anything else as it is."""
+    """`name:version` or `name@latest` of an asset's ARM id in any workspace, the name of another resource's.
+
+    Anything else as it is.
+    """
     found = _ASSET.fullmatch(str(identifier))
     if found is None:
         return str(identifier).removeprefix("azureml:")
     match found[1].split("/"):
         case [_, name, "versions", version]:
-            return f"{brief(name)}:{brief(version)}"
+            return f"{brief(name)}@latest" if version == LATEST else f"{brief(name)}:{brief(version)}"
         case [*_, name]:
             return name
     return found[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def _single(wish: Wish, file: Path) -> Road:
         return Road((_deployment(wish, file, spec),), tuple(_references(spec, ())))
     if wish.endpoint_name is not None:
         raise Misuse(f"--endpoint-name goes with deployments; {str(file)!r} is none")
-    return Road((Command(_kind(found, spec, file), file, wish.settings),))
+    return Road((Command(_kind(found, spec, file), file, wish.settings),), tuple(_firsts([spec])))
 
 
 def _kind(found: Project, spec: AnySpec | None, file: Path) -> Kind:
@@ -94,10 +94,10 @@ def _whole(wish: Wish, state: State) -> Road:
         _deployment(wish, file, deployment),
         *_traffic(endpoint, name, _lower(deployment.name), there),
     ]
-    assumed = list(_references(deployment, registered))
-    if endpoint is None and there is None:
-        assumed.insert(0, f"endpoint {name}")
-    return Road(tuple(commands), tuple(assumed))
+    unseen = [f"endpoint {name}"] if endpoint is None and there is None else []
+    files = [each.file for each in registered]
+    firsts = _firsts(each for each in found.specs if each.source.path in files)
+    return Road(tuple(commands), (*unseen, *_references(deployment, registered), *firsts))
 
 
 def _lower(name: str | None) -> str:
@@ -151,6 +151,13 @@ def _references(deployment: Deployment, registered: tuple[Command, ...]) -> Iter
         found = asset_name(deployment.get(key))
         if found and kind not in kinds and found[1]:
             yield asset(path, found[0], LATEST if found[1] == "latest" else found[1])
+
+
+def _firsts(specs: Iterable[Spec | None]) -> Iterator[str]:
+    """What is registered without saying which version, and so as 1 where there is none yet."""
+    for each in specs:
+        if isinstance(each, Model | Environment | Data) and each.version is None:
+            yield f"no earlier version of {each.name}"
 
 
 def _traffic(endpoint: Endpoint | None, name: str, deployment: str, there: Existing | None) -> Iterator[Command]:
