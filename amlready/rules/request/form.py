@@ -23,8 +23,8 @@ def is_for_other(request: Request, deployment: Deployment, project: Project, fit
     sample beside it fits this one."""
     if any(fits(deployment, each) for each in deployment.requests if each is not request):
         return True
-    others = (each for each in project.deployments if each is not deployment and request in each.requests)
-    return any(fits(each, request) for each in others)
+    others = (each for each in project.deployments if each is not deployment)
+    return any(fits(each, request) for each in others if request.source in [own.source for own in each.requests])
 
 
 @rule(Level.ERROR)
