@@ -146,6 +146,7 @@ shape("raise", "def init():\n    raise NotImplementedError\n\n\n" + RUN, BOOT, "
 shape(
     "guarded raise", "import os\n\n\ndef init():\n    if 'X_Y' in os.environ:\n        raise KeyError\n\n\n" + RUN, 200
 )
+shape("raise, unless left before", "def init():\n    if True:\n        return\n    raise KeyError\n\n\n" + RUN, 200)
 shape(
     "no global",
     "def init():\n    model = 1\n\n\ndef run(data):\n    return model\n",

@@ -235,11 +235,11 @@ def start_ends_in_exit(script: Script) -> Iterator[Problem]:
     own = init.body if init is not None and not init.decorator_list and isinstance(init, ast.FunctionDef) else []
     for block, where in ((module.tree.body, "the script"), (own, "init()")):
         for statement in block:
-            if isinstance(statement, ast.Return):
-                break
             if isinstance(statement, ast.Raise) or _is_exit(module, statement):
                 yield Problem(module.span(statement), f"{where} always ends here, so the container never becomes ready")
                 break
+            if any(isinstance(node, ast.Return) for node in ast.walk(statement)):
+                break  # it may be left before
 
 
 def _is_exit(module: Module, statement: ast.stmt) -> bool:
