@@ -16,6 +16,10 @@ BUILT_FOR_NUMPY_1 = {"scikit-learn": "1.3.1", "pandas": "2.1.2"}
 """Up to which version, exclusive, wheels were built for numpy 1 without declaring `numpy<2`."""
 
 
+WITHOUT_LIMIT = ("azureml-ai-monitoring", "python")
+"""Distributions that bring numpy, or nothing, and have never set a limit to it."""
+
+
 @rule(Level.ERROR)
 def numpy_too_new(conda: Conda) -> Iterator[Problem]:
     """A package that was compiled for numpy 1 gets numpy 2 beside it.
@@ -77,7 +81,7 @@ def _is_open(entry: Requirement) -> bool:
 def _may_hold_back(conda: Conda, old: list[Requirement]) -> bool:
     """Whether another entry may keep numpy below 2: a pinned one that needs numpy, or one that is not known here."""
     for each in conda.packages.requirements:
-        if each in old or each.name in ("numpy", "python"):
+        if each in old or each.name in ("numpy", *WITHOUT_LIMIT):
             continue
         brings = brought([(each.name, each.extras)])
         if brings is None or ("numpy" in brings and (each.condition or each.manager == "conda")):

@@ -41,7 +41,7 @@ def minor(conda: Conda) -> str | None:
     if lets is None:
         return None
     versions = [*END_OF_LIFE, *SUPPORTED, "3.15", "4.0"]
-    prefixes = {each: stretch(f"=={each}.*") for each in versions}
+    prefixes = {each: stretch(f"~={each}.0") for each in versions}
     fitting = [each for each, inside in prefixes.items() if inside and lets.meets(inside)]
     return fitting[0] if len(fitting) == 1 else None
 

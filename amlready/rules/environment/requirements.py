@@ -17,7 +17,7 @@ _NAME = r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?"
 _VERSION = r"[\w.!+*-]+"
 _CLAUSE = rf"\s*(?:===|==|~=|!=|<=|>=|<|>)\s*{_VERSION}\s*"
 _REQUIREMENT = re.compile(
-    rf"{_NAME}\s*(?:\[[\w\s,.-]*\])?\s*(?:@\s*\S+|\(?\s*(?:{_CLAUSE}(?:,{_CLAUSE})*)?\)?)\s*(?:;.*)?"
+    rf"{_NAME}\s*(?:\[[\w\s,.-]*\])?\s*(?:@\s*\S+|\(?\s*(?:{_CLAUSE}(?:,{_CLAUSE})*,?\s*)?\)?)\s*(?:;.*)?"
 )
 """What pip takes as a requirement by name (PEP 508)."""
 
@@ -87,7 +87,7 @@ def malformed_requirement(conda: Conda) -> Iterator[Problem]:
     """An entry under `pip:` is none that pip can read.
 
     The form is NAME, NAME==1.2, NAME>=1.2,<2, with the operators == != <= >= < > ~= and ===. pip stops at the first
-    entry that it cannot read, `Invalid requirement` (each form run with pip 26.3), and installs none.
+    entry that it cannot read, `Invalid requirement` (run with pip 26.3), and installs none.
 
     Bad::
 
@@ -126,8 +126,6 @@ def _advice(text: str) -> str:
         return f"; write {found[1] + '==' + found[2]!r}"
     if re.search(r"(?<![=~<>!])~(?!=)", text):
         return f"; write {text.replace('~', '~=')!r}"
-    if text.rstrip().endswith(","):
-        return "; delete the comma at its end"
     return "; the form is NAME==VERSION, or NAME>=VERSION,<VERSION"
 
 
