@@ -40,12 +40,12 @@ def plan(
 ) -> int:
     """Print what `az ml` would send, in order, and return the exit status.
 
-    `file` is a spec, for its own `create` command, or a folder (None: this one), for the whole road to its deployment;
-    then `settings` (`--set`) and `name` are for the deployment. `format` is `tree` or `json`. `against` is a file of
-    what is there, as `az ml online-endpoint show` and `az ml online-deployment show` print it in JSON.
+    `file` is a spec, for its own `create` or `update` command, or a folder (None: this one), for the whole road to its
+    deployment; then `settings` (`--set`) and `name` are for the deployment. `format` is `tree` or `json`. `against` is
+    a file of what is there, as `az ml online-endpoint show` and `az ml online-deployment show` print it in JSON.
 
-    Exit status: 0 it would work as far as the SDK can tell · 1 a command fails, or asks for what Azure does not change
-    in place. Raises Misuse where there is nothing to plan, or nothing to plan with.
+    Exit status: 0 it would work as far as the SDK can tell · 1 a command fails, or asks for what does not change in
+    place. Raises Misuse where there is nothing to plan, or nothing to plan with.
     """
     session.require()
     given = [overrides.override(each) for each in settings]

@@ -262,25 +262,65 @@ def test_a_plan_against_a_state_says_what_would_change(capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert plan(against=STATE) == 1
     printed = capsys.readouterr()
-    assert "online-endpoint" not in printed.out.split("online-deployment")[0]
+    assert [line for line in printed.out.splitlines() if line.startswith("az ml online")] == [
+        "az ml online-deployment update --file deployment.yml"
+    ]
     assert printed.out.partition(f"against {STATE}:\n")[2] == (
         "endpoint diabetes-regression: nothing to change\n"
         "deployment blue: changes\n"
-        "  ~ data_collector.collections.model_outputs.enabled: false -> true\n"
-        "  - environment_variables.LOG_LEVEL: debug\n"
+        "  ! data_collector.collections.model_outputs.enabled: false -> true  (not sent: where a file goes on top of "
+        "what is there, the SDK leaves this as it is; make a second deployment and move the traffic)\n"
         "  ~ environment_variables.WORKER_COUNT: 1 -> 2\n"
-        "  ! instance_type: Standard_DS3_v2 -> Standard_D2as_v4  (cannot be changed in place; a deployment keeps its "
-        "instance type: make a second one and move the traffic)\n"
+        "  ! instance_type: Standard_DS3_v2 -> Standard_D2as_v4  (a deployment keeps its instance type; make a second "
+        "one and move the traffic)\n"
         "  ~ liveness_probe.timeout: 2 -> 6\n"
         "  ~ readiness_probe.failure_threshold: 30 -> 3\n"
         "  ~ readiness_probe.timeout: 2 -> 6\n"
         "  ~ request_settings.max_concurrent_requests_per_instance: 1 -> 2\n"
         "  ? code_configuration.code: sent again; Azure finds the same content by its hash\n"
     )
-    assert "1 change not possible in place" in printed.err
+    assert "2 changes not possible in place" in printed.err
 
 
-def test_an_update_keeps_traffic_tags_and_identity_and_a_create_does_not(capsys):
+def test_an_update_of_a_deployment_keeps_what_the_sdk_does_not_merge(capsys):
+    collecting = {"model_inputs": {"enabled": "true", "data": {}}}
+    printed = deployed(
+        environment_variables={"A": "1", "OLD": "1"},
+        request_settings={"request_timeout_ms": 3000, "max_queue_wait_ms": 0},
+        data_collector={"collections": collecting, "rolling_rate": "Hour", "sampling_rate": 1.0},
+        id="/subscriptions/s/x",
+        provisioning_state="Succeeded",
+        resourceGroup="g",
+        tags=None,
+    )
+    state(there(), printed)
+    put(deployment=DEPLOYMENT + "environment_variables: {A: '2'}\nrequest_settings: {request_timeout_ms: 2500}\n")
+    assert plan(Path("deployment.yml"), format="json", against=Path("state.json")) == 0
+    planned = json.loads(capsys.readouterr().out)
+    properties = last_put(planned["commands"][0])["body"]["properties"]
+    assert properties["environmentVariables"] == {"A": "2", "OLD": "1"}
+    assert list(properties["dataCollector"]["collections"]) == ["model_inputs"]
+    assert {each["key"]: (each["before"], each["after"]) for each in planned["changes"]} == {
+        "environment_variables.A": ("1", "2"),
+        "request_settings.request_timeout_ms": (3000, 2500),
+    }
+
+
+def test_times_that_az_prints_in_whole_seconds_may_be_no_change():
+    update = Outcome(
+        Command(Kind.DEPLOYMENT_UPDATE),
+        result=deployed(request_settings={"request_timeout_ms": 2000, "max_queue_wait_ms": 0}),
+        asked=deployed(request_settings={"request_timeout_ms": 2500}),
+    )
+    printed = deployed(request_settings={"request_timeout_ms": 2000, "max_queue_wait_ms": 0})
+    ((change,),) = (each.changes for each in compare([update], state(printed)))
+    assert (change.key, change.note) == (
+        "request_settings.request_timeout_ms",
+        "or as it is: az prints whole seconds",
+    )
+
+
+def test_an_update_on_the_road_keeps_traffic_and_one_from_the_file_alone_does_not(capsys):
     put(endpoint=ENDPOINT + "description: new\nidentity:\n  type: system_assigned\n", deployment=DEPLOYMENT)
     identity = {"type": "user_assigned", "user_assigned_identities": [{"resource_id": "/subscriptions/s/x/scorer"}]}
     printed = there(traffic={"blue": 90, "green": 10}, tags={"a": "1"}, identity=identity, location="westeurope")
@@ -297,4 +337,5 @@ def test_an_update_keeps_traffic_tags_and_identity_and_a_create_does_not(capsys)
     assert plan(Path("endpoint.yml"), format="json", against=Path("state.json")) == 1
     lost = json.loads(capsys.readouterr().out)
     assert last_put(lost["commands"][0])["body"]["properties"]["traffic"] == {}
-    assert {"traffic.blue", "traffic.green", "tags.a"} <= {each["key"] for each in lost["changes"]}
+    assert lost["commands"][0]["command"] == "az ml online-endpoint update --file endpoint.yml"
+    assert {"traffic.blue", "traffic.green"} <= {each["key"] for each in lost["changes"]}

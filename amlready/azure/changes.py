@@ -24,6 +24,7 @@ _AZURES_OWN = ("provisioning_state", "scoring_uri", "openapi_uri", "kind", "loca
 _OF_IDENTITY = ("principal_id", "tenant_id", "client_id")
 _PROBE = {"initial_delay": 10, "period": 10, "timeout": 2, "success_threshold": 1, "failure_threshold": 30}
 _DEFAULTS: Mapping[Path, object] = {
+    ("type",): "managed",
     ("auth_mode",): "key",
     ("identity", "type"): "system_assigned",
     ("public_network_access",): "enabled",
@@ -43,23 +44,35 @@ _DEFAULTS: Mapping[Path, object] = {
 
 _FIXED: Mapping[tuple[str, str], str] = {
     # how-to-authenticate-online-endpoint and the YAML reference; the SDK's own update does not even send it.
-    ("endpoint", "identity"): "an endpoint keeps the identity it was created with: make another endpoint",
+    ("endpoint", "identity"): "an endpoint keeps the identity it was created with; make another endpoint",
     # The SDK's entity counts neither among its mutable fields.
-    ("endpoint", "compute"): "an endpoint stays where it was created: make another endpoint",
+    ("endpoint", "compute"): "an endpoint stays where it was created; make another endpoint",
     # Declared create-only in the management API; so said by its maintainers (AML-Kubernetes issue 247).
-    ("deployment", "instance_type"): "a deployment keeps its instance type: make a second one and move the traffic",
-    ("deployment", "type"): "a deployment stays managed or on Kubernetes: make another endpoint",
+    ("deployment", "instance_type"): "a deployment keeps its instance type; make a second one and move the traffic",
+    ("deployment", "type"): "a deployment stays managed or on Kubernetes; make another endpoint",
     # "Properties can be added, but not removed or altered": the management API.
     ("endpoint", "properties"): "properties can be added but not altered",
     ("deployment", "properties"): "properties can be added but not altered",
 }
+_UNSENT: Mapping[str, tuple[str, ...]] = {
+    "endpoint": ("identity", "compute"),
+    "deployment": ("data_collector", "egress_public_network_access", "model_mount_path", "description", "type"),
+}
+"""What a file says in vain when something is updated: the SDK's merge takes these keys from what is there."""
+
+_LEFT = (
+    "not sent: where a file goes on top of what is there, the SDK leaves this as it is; make a second deployment and "
+    "move the traffic"
+)
 _CODE: Path = ("code_configuration", "code")
 
 
 @dataclass(frozen=True)
 class Change:
-    """One key that would change; None where it is not set. Not `possible`: Azure does not do it in place; `note` says
-    what to do, or what else happens."""
+    """One key that would change; None where it is not set.
+
+    Not `possible`: it does not change in place. `note` says why and what to do, or what else happens.
+    """
 
     kind: str
     name: str
@@ -101,7 +114,12 @@ def is_idle(outcome: Outcome, compared: Sequence[Compared]) -> bool:
     return any(each.kind == "endpoint" and each.name == name and not each.changes for each in compared)
 
 
-_KINDS = {Kind.ENDPOINT: "endpoint", Kind.ENDPOINT_UPDATE: "endpoint", Kind.DEPLOYMENT: "deployment"}
+_KINDS = {
+    Kind.ENDPOINT: "endpoint",
+    Kind.ENDPOINT_UPDATE: "endpoint",
+    Kind.DEPLOYMENT: "deployment",
+    Kind.DEPLOYMENT_UPDATE: "deployment",
+}
 
 
 def _compared(outcome: Outcome, wanted: Mapping[str, Any], state: State) -> Compared:
@@ -110,12 +128,28 @@ def _compared(outcome: Outcome, wanted: Mapping[str, Any], state: State) -> Comp
     existing = state.find(owner, name if kind == "deployment" else "")
     if existing is None:
         return Compared(kind, name, None)
-    before, after = dict(_flat(existing.printed)), dict(_flat(wanted))
+    asked = {key: value for key, value in (outcome.asked or {}).items() if key in _UNSENT[kind] and value}
+    before, after = dict(_flat(existing.printed)), dict(_flat({**wanted, **asked}))
+    if outcome.asked is not None:
+        after.update(_exactly(before, after, dict(_flat(outcome.asked))))
     uploads_code = _CODE in before and _CODE in after
-    return Compared(kind, name, existing, tuple(_changes(kind, name, before, after)), uploads_code)
+    found = tuple(_changes(kind, name, before, after, tuple(asked)))
+    return Compared(kind, name, existing, found, uploads_code)
 
 
-def _changes(kind: str, name: str, before: Mapping[Path, object], after: Mapping[Path, object]) -> Iterator[Change]:
+def _exactly(
+    before: Mapping[Path, object], after: Mapping[Path, object], asked: Mapping[Path, object]
+) -> Iterator[tuple[Path, object]]:
+    """Times in milliseconds, which the SDK prints in whole seconds: as the file has them, else as they were."""
+    for path in {*before, *after}:
+        if path[-1].endswith("_ms"):
+            yield path, asked.get(path, before.get(path, _DEFAULTS.get(path)))
+
+
+def _changes(
+    kind: str, name: str, before: Mapping[Path, object], after: Mapping[Path, object], unsent: Sequence[str]
+) -> Iterator[Change]:
+    """`unsent` are the keys whose new values are asked for but not sent."""
     for path in sorted({*after, *before}):
         if not _comparable(path, before, after):
             continue
@@ -124,6 +158,8 @@ def _changes(kind: str, name: str, before: Mapping[Path, object], after: Mapping
         if _same(old, new):
             continue
         reason = "" if path[0] == "properties" and path not in before else _FIXED.get((kind, path[0]), "")
+        if path[0] in unsent:
+            reason = reason or _LEFT
         note = reason or _consequence(path, old, new)
         yield Change(kind, name, ".".join(path), old, new, note, possible=not reason)
 
@@ -142,8 +178,10 @@ def _comparable(path: Path, before: Mapping[Path, object], after: Mapping[Path, 
 def _consequence(path: Path, old: object, new: object) -> str:
     if path[0] == "auth_mode":
         return f"callers who sign in with {old} are refused from then on"
-    if path[0] in ("traffic", "mirror_traffic") and not new:
-        return "live traffic is taken away" if path[0] == "traffic" else ""
+    if path[0] == "traffic" and not new:
+        return "live traffic is taken away"
+    if path[-1].endswith("_ms") and isinstance(old, int) and isinstance(new, int) and new // 1000 * 1000 == old:
+        return "or as it is: az prints whole seconds"
     return ""
 
 
@@ -198,8 +236,10 @@ def lines(compared: Compared) -> Iterator[str]:
         yield f"{head}: new"
         return
     yield f"{head}: {'changes' if compared.changes else 'nothing to change'}"
+    told: set[str] = set()
     for each in compared.changes:
-        note = f"  ({'cannot be changed in place; ' if not each.possible else ''}{each.note})" if each.note else ""
+        note = f"  ({each.note})" if each.note and each.note not in told else ""
+        told.add(each.note)
         yield f"  {each.sign} {each.key}: {_moved(each)}{note}"
     if compared.uploads_code:
         yield "  ? code_configuration.code: sent again; Azure finds the same content by its hash"

@@ -6,6 +6,7 @@ what the SDK warns of, what a command returns, and why one failed.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -118,8 +119,7 @@ def _sdk() -> Any:
 def _carried_out(client: Any, command: _Command, report: Report) -> bool:
     """Whether a command came to its end. What it returns goes into the report as `az ml` would print it."""
     try:
-        entity = _COMMANDS[command["kind"]](client, command)
-        report({"kind": "result", "entity": entity._to_dict()})
+        _COMMANDS[command["kind"]](client, command, report)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever it is, az ml would stop with it
@@ -135,57 +135,74 @@ def _message(error: BaseException) -> str:
         return ""
 
 
-def _endpoint(client: Any, command: _Command) -> Any:
-    endpoint = _sdk().load_online_endpoint(command["file"], params_override=command["settings"])
-    return client.online_endpoints.begin_create_or_update(endpoint).result()
+def _load(command: _Command, what: str) -> Any:
+    """A command's file as the SDK's entity, as `az ml` loads it."""
+    return getattr(_sdk(), f"load_{what}")(command["file"], params_override=command["settings"])
 
 
-def _endpoint_update(client: Any, command: _Command) -> Any:
-    """What the file says on top of what is there, as far as the SDK goes: it never sends another identity.
+def _printed(report: Report, entity: Any, asked: Mapping[str, Any] | None = None) -> None:
+    """What a command returns and, for an update, what the file asks for."""
+    report({"kind": "result", "entity": entity._to_dict(), "asked": asked})
 
-    What comes back has the identity and compute that the file asks for, for the plan to say that it will not get them.
-    """
-    endpoint = _sdk().load_online_endpoint(command["file"], params_override=command["settings"])
+
+def _endpoint(client: Any, command: _Command, report: Report) -> None:
+    endpoint = _load(command, "online_endpoint")
+    _printed(report, client.online_endpoints.begin_create_or_update(endpoint).result())
+
+
+def _endpoint_update(client: Any, command: _Command, report: Report) -> None:
+    """What the file says on top of what is there, by the SDK's own merge."""
+    endpoint = _load(command, "online_endpoint")
+    asked = endpoint._to_dict()
     there = client.online_endpoints.get(endpoint.name)
     there._merge_with(endpoint)
-    updated = client.online_endpoints.begin_create_or_update(there).result()
-    updated.identity = endpoint.identity or updated.identity
-    if getattr(endpoint, "compute", None):
-        updated.compute = endpoint.compute
-    return updated
+    _printed(report, client.online_endpoints.begin_create_or_update(there).result(), asked)
 
 
-def _traffic(client: Any, command: _Command) -> Any:
+def _traffic(client: Any, command: _Command, report: Report) -> None:
     endpoint = client.online_endpoints.get(command["name"])
     endpoint.traffic = dict(command["traffic"])
-    return client.online_endpoints.begin_create_or_update(endpoint).result()
+    _printed(report, client.online_endpoints.begin_create_or_update(endpoint).result())
 
 
-def _deployment(client: Any, command: _Command) -> Any:
-    deployment = _sdk().load_online_deployment(command["file"], params_override=command["settings"])
-    return client.online_deployments.begin_create_or_update(deployment).result()
+def _deployment(client: Any, command: _Command, report: Report) -> None:
+    deployment = _load(command, "online_deployment")
+    _printed(report, client.online_deployments.begin_create_or_update(deployment).result())
 
 
-def _environment(client: Any, command: _Command) -> Any:
-    environment = _sdk().load_environment(command["file"], params_override=command["settings"])
-    return client.environments.create_or_update(environment)
+def _deployment_update(client: Any, command: _Command, report: Report) -> None:
+    """What the file says on top of what is there, by the SDK's own merge.
+
+    What is there is read from what `az ml` prints: what the SDK itself gets, it cannot send again if it collects data
+    (azure-ai-ml 1.24 to 1.35.2, AttributeError: 'str' object has no attribute 'name').
+    """
+    deployment = _load(command, "online_deployment")
+    asked = deployment._to_dict()
+    client.online_deployments.get(deployment.name, deployment.endpoint_name)
+    written = io.StringIO(json.dumps(command["printed"]))
+    there = _sdk().load_online_deployment(written, relative_origin=command["file"])
+    there._merge_with(deployment)
+    _printed(report, client.online_deployments.begin_create_or_update(there).result(), asked)
 
 
-def _model(client: Any, command: _Command) -> Any:
-    model = _sdk().load_model(command["file"], params_override=command["settings"])
-    return client.models.create_or_update(model)
+def _environment(client: Any, command: _Command, report: Report) -> None:
+    _printed(report, client.environments.create_or_update(_load(command, "environment")))
 
 
-def _data(client: Any, command: _Command) -> Any:
-    data = _sdk().load_data(command["file"], params_override=command["settings"])
-    return client.data.create_or_update(data)
+def _model(client: Any, command: _Command, report: Report) -> None:
+    _printed(report, client.models.create_or_update(_load(command, "model")))
 
 
-_COMMANDS: dict[str, Callable[[Any, _Command], Any]] = {
+def _data(client: Any, command: _Command, report: Report) -> None:
+    _printed(report, client.data.create_or_update(_load(command, "data")))
+
+
+_COMMANDS: dict[str, Callable[[Any, _Command, Report], None]] = {
     "endpoint": _endpoint,
     "endpoint-update": _endpoint_update,
     "traffic": _traffic,
     "deployment": _deployment,
+    "deployment-update": _deployment_update,
     "environment": _environment,
     "model": _model,
     "data": _data,

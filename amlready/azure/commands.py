@@ -23,6 +23,7 @@ class Kind(StrEnum):
     MODEL = "model"
     DATA = "data"
     DEPLOYMENT = "deployment"
+    DEPLOYMENT_UPDATE = "deployment-update"
     TRAFFIC = "traffic"
 
     @property
@@ -33,6 +34,8 @@ class Kind(StrEnum):
                 return f"online-{self} create"
             case Kind.ENDPOINT_UPDATE | Kind.TRAFFIC:
                 return "online-endpoint update"
+            case Kind.DEPLOYMENT_UPDATE:
+                return "online-deployment update"
             case _:
                 return f"{self} create"
 
@@ -42,7 +45,8 @@ class Command:
     """One `az ml` command.
 
     `settings` are its `--set`, `--name` and `--endpoint-name`; `traffic` is what it asks for or keeps, in percent by
-    deployment; `referenced` are the names of assets, by kind as in the management API, that must exist already.
+    deployment; `referenced` are the names of assets, by kind as in the management API, that must exist already;
+    `printed` is what is updated, as `az ml` prints it.
     """
 
     kind: Kind
@@ -52,6 +56,7 @@ class Command:
     traffic: Mapping[str, int] = field(default_factory=dict)
     mirror_traffic: Mapping[str, int] = field(default_factory=dict)
     referenced: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    printed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def line(self) -> str:
@@ -72,14 +77,15 @@ class Command:
     def instructions(self) -> dict[str, Any]:
         """For the child process."""
         settings: list[dict[str, object]] = [{_key(each): each.value} for each in self.settings]
-        if self.kind is Kind.ENDPOINT_UPDATE:
-            settings += [{"traffic": self.traffic}, {"mirror_traffic": self.mirror_traffic}]
+        shares = {"traffic": self.traffic, "mirror_traffic": self.mirror_traffic}
+        settings += [{key: value} for key, value in shares.items() if value]
         return {
             "kind": self.kind,
             "file": str(self.file) if self.file else None,
             "settings": settings,
             "name": self.name,
             "traffic": self.traffic,
+            "printed": self.printed,
             "referenced": {kind: list(names) for kind, names in self.referenced.items()},
         }
 

@@ -48,19 +48,22 @@ class Road:
 
 def road(wish: Wish, state: State) -> Road:
     """The command for one file or, without a file, all of them for the folder's deployment. Raises Misuse."""
-    return _single(wish, wish.file) if wish.file and not wish.file.is_dir() else _whole(wish, state)
+    return _single(wish, wish.file, state) if wish.file and not wish.file.is_dir() else _whole(wish, state)
 
 
-def _single(wish: Wish, file: Path) -> Road:
+def _single(wish: Wish, file: Path, state: State) -> Road:
     if not file.is_file():
         raise Misuse(f"there is no file {str(file)!r}")
     found = project.load([file], _reading(wish))
     spec = next((each for each in found.specs if each.source.path == project.normal(file)), None)
     if isinstance(spec, Deployment):
-        return Road((_deployment(wish, file, spec),), tuple(_references(spec, ())))
+        return Road((_deployment(wish, file, spec, state),), tuple(_references(spec, ())))
     if wish.endpoint_name is not None:
         raise Misuse(f"--endpoint-name goes with deployments; {str(file)!r} is none")
-    return Road((Command(_kind(found, spec, file), file, wish.settings),), tuple(_firsts([spec])))
+    kind = _kind(found, spec, file)
+    if kind is Kind.ENDPOINT and state.find(_lower(spec.name if spec else "")):
+        kind = Kind.ENDPOINT_UPDATE
+    return Road((Command(kind, file, wish.settings),), tuple(_firsts([spec])))
 
 
 def _kind(found: Project, spec: AnySpec | None, file: Path) -> Kind:
@@ -91,7 +94,7 @@ def _whole(wish: Wish, state: State) -> Road:
     commands = [
         *_endpoints(endpoint, wish, there),
         *registered,
-        _deployment(wish, file, deployment),
+        _deployment(wish, file, deployment, state),
         *_traffic(endpoint, name, _lower(deployment.name), there),
     ]
     unseen = [f"endpoint {name}"] if endpoint is None and there is None else []
@@ -132,15 +135,17 @@ def _registrations(deployment: Deployment) -> Iterator[Command]:
             yield Command(kind, spec.source.path)
 
 
-def _deployment(wish: Wish, file: Path, deployment: Deployment) -> Command:
+def _deployment(wish: Wish, file: Path, deployment: Deployment, state: State) -> Command:
     name = wish.endpoint_name
     own = () if name is None else (named("--endpoint-name", "endpoint_name", name),)
+    there = state.find(_lower(deployment.text("endpoint_name")), _lower(deployment.name)) if deployment.name else None
     references = ((path, asset_name(deployment.get(key))) for key, path, _ in _ASSETS)
     return Command(
-        Kind.DEPLOYMENT,
+        Kind.DEPLOYMENT_UPDATE if there else Kind.DEPLOYMENT,
         file,
         (*wish.settings, *own),
         referenced={path: (found[0],) for path, found in references if found},
+        printed=there.written if there else {},
     )
 
 

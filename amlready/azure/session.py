@@ -85,14 +85,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command sent and returned. `result` is what `az ml` prints with `--output json`.
+    """What a command sent and returned.
 
-    Not `reached`: a command before it failed.
+    `result` is what `az ml` prints with `--output json`; `asked`, of an update, what its file asks for. Not `reached`:
+    a command before it failed.
     """
 
     command: Command
     events: tuple[Request | Upload | Warned, ...] = ()
     result: Mapping[str, Any] | None = None
+    asked: Mapping[str, Any] | None = None
     failure: Failure | None = None
     reached: bool = True
 
@@ -183,12 +185,13 @@ def _by_step(report: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, 
 
 
 def _outcome(command: Command, lines: Sequence[Mapping[str, Any]]) -> Outcome:
-    results = [line["entity"] for line in lines if line["kind"] == "result"]
+    results = [line for line in lines if line["kind"] == "result"]
     failures = [Failure(line["type"], line["message"]) for line in lines if line["kind"] == "failure"]
     return Outcome(
         command,
         events=tuple(_events(lines)),
-        result=results[0] if results else None,
+        result=results[0]["entity"] if results else None,
+        asked=results[0]["asked"] if results else None,
         failure=failures[0] if failures else None,
     )
 
