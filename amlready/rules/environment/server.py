@@ -155,6 +155,8 @@ def server_held_back(conda: Conda) -> Iterator[Problem]:
     if choice is None or choice.release is None or choice.release is choice.candidates[0]:
         return
     newest, chosen = choice.candidates[0], choice.release
+    if newest.version.split(".")[:2] == chosen.version.split(".")[:2]:
+        return  # a correction less
     for each in conda.packages.requirements:
         needed = stretch(newest.requires.get(each.name, ""))
         asked = stretch(each.condition)
@@ -169,7 +171,7 @@ def server_dependency_listed(conda: Conda) -> Iterator[Problem]:
 
     "Troubleshoot online endpoints" asks not to list Flask, Jinja2, itsdangerous, Werkzeug, MarkupSafe and click: a pin
     that fits today keeps the server from being updated tomorrow. Not reported without a version, and not where the
-    scoring script's own pin already conflicts.
+    pin conflicts already.
 
     Bad::
 
@@ -244,7 +246,7 @@ def flask_with_old_server(conda: Conda) -> Iterator[Problem]:
 def outdated_server(conda: Conda) -> Iterator[Problem]:
     """The inference server is held below 1.0.
 
-    Such servers are from before 2023. "Troubleshoot online endpoints" lists what is wrong with them: before 0.4.11
+    Such servers are from 2023 or before. "Troubleshoot online endpoints" lists what is wrong with them: before 0.4.11
     they do not start with a later Jinja2, before 0.7.0 not with Flask 2; on present-day Pythons most do not install.
     azureml-defaults brings one below 1.0 before 1.55.
 
@@ -272,7 +274,7 @@ def outdated_server(conda: Conda) -> Iterator[Problem]:
         lets = stretch(each.condition)
         if lets is not None and not lets.reaches("1.54.99" if each.name == DEFAULTS else "1.0.0"):
             brings = "brings an inference server below 1.0" if each.name == DEFAULTS else "is below 1.0"
-            yield Problem(each.node.span, f"this {brings}, from before 2023; take {SERVER}=={NEWEST}")
+            yield Problem(each.node.span, f"this {brings}, from 2023 or before; take {SERVER}=={NEWEST}")
 
 
 @rule(Level.WARNING)
