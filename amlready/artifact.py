@@ -6,11 +6,11 @@ Azure keeps the name of what is registered: a file `m.pkl` becomes `$AZUREML_MOD
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .frozen import field, frozen
 from .uploads import Upload, upload
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ PICKLES = (".pkl", ".pickle", ".joblib", ".sav", ".pk", ".p", ".jbl", ".dill", "
 """Extensions of files that are read as pickles."""
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Artifact:
     """A model's file or folder on this machine."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
+from .frozen import frozen
 from .kinds import Kind, kind
 from .scopes import FUNCTIONS, Function
 from .script import BASIC_CONTEXT, COLLECTOR, Script
@@ -26,7 +26,7 @@ MAX_FRAMES = 300
 _FRESH = (*BASIC_CONTEXT, "azureml.ai.monitoring.context.get_context")
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Frame:
     """A function as it runs: where it is defined, and the call in its caller that runs it (none for run itself)."""
 
@@ -70,7 +70,7 @@ def _default(function: Function, name: str) -> ast.expr | None:
     return named.get(name) or only.get(name)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Event:
     """One collect() as run() reaches it: `collector` is where the Collector is made."""
 
@@ -124,19 +124,29 @@ def events(script: Script) -> tuple[Event, ...]:
     return _known[script]
 
 
-def collects(script: Script) -> list[Event]:
+_all: WeakKeyDictionary[Script, tuple[Event, ...]] = WeakKeyDictionary()
+
+
+def collects(script: Script) -> tuple[Event, ...]:
     """The events of one request, and every other collect() on what is certainly a Collector."""
     if not script.collectors:
-        return []
-    found = list(events(script))
-    seen = {event.call for event in found}
+        return ()
+    if script not in _all:
+        _all[script] = (*events(script), *_elsewhere(script, {event.call for event in events(script)}))
+    return _all[script]
+
+
+def _elsewhere(script: Script, seen: set[ast.Call]) -> Iterator[Event]:
     for module in script.modules:
-        functions: list[Function] = [*module.of(ast.FunctionDef), *module.of(ast.AsyncFunctionDef)]
-        for function in functions:
-            frame = Frame(script, module, function)
-            calls = (node for node in module.inside(function) if isinstance(node, ast.Call) and node not in seen)
-            found += [event for call in calls if (event := _event(frame, call)) is not None]
-    return found
+        for call in module.of(ast.Call):
+            function = module.function_of(call) if _is_collect(call) and call not in seen else None
+            event = _event(Frame(script, module, function), call) if function is not None else None
+            if event is not None:
+                yield event
+
+
+def _is_collect(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr == "collect"
 
 
 def _events(frame: Frame, budget: Iterator[int]) -> Iterator[Event]:
@@ -151,7 +161,7 @@ def _events(frame: Frame, budget: Iterator[int]) -> Iterator[Event]:
 
 
 def _event(frame: Frame, node: ast.Call) -> Event | None:
-    if not isinstance(node.func, ast.Attribute) or node.func.attr != "collect":
+    if not isinstance(node.func, ast.Attribute) or not _is_collect(node):
         return None
     made = resolve(frame, node.func.value)
     if made is None or not isinstance(made[1], ast.Call):
@@ -249,8 +259,8 @@ def _are_branches(node: ast.AST, first: ast.AST, second: ast.AST) -> bool:
             return (first in body and second in orelse) or (first in orelse and second in body)
         case ast.IfExp(body=body, orelse=orelse):
             return {first, second} == {body, orelse}
-        case ast.Try(handlers=handlers):
-            return first in handlers and second in handlers and first is not second
+        case ast.Try(body=body, handlers=handlers):
+            return second in handlers and first is not second and (first in handlers or first in body)
         case ast.Match(cases=cases):
             return first in cases and second in cases and first is not second
     return False

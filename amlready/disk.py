@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import document
+from .frozen import frozen
 from .source import Unreadable, read
 
 
-@dataclass(frozen=True)
+@frozen
 class Disk:
     """Files as a spec in `folder` sees them; `starts` are the folders that people write paths from by mistake."""
 

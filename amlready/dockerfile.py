@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from .frozen import frozen
 from .source import Source, Span
 
 INSTRUCTIONS = frozenset(
@@ -33,7 +33,7 @@ INSTRUCTIONS = frozenset(
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Word:
     """One argument: its text without quotes, and where it stands."""
 
@@ -46,7 +46,7 @@ class Word:
         return not re.search(r"[$*?\[]", self.text)
 
 
-@dataclass(frozen=True)
+@frozen
 class Instruction:
     """One instruction: its name in capitals, its options (`--from=base`) and its other arguments."""
 

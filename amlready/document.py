@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from collections.abc import Mapping as Mapping_
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
 import yaml
 
 from .diagnostic import Problem, Related
+from .frozen import frozen
 from .source import Source, Span
 from .template import Marker, Template, template
 
@@ -27,16 +27,14 @@ MAX_NODES = 200_000
 """Most values a document may have after aliases are expanded; a bomb of nested aliases has billions."""
 
 
-@dataclass(slots=True, eq=False)
 class Scalar:
     """A single value: `value` as safe_load gives it, `text` as the parser read it, `plain` when it has no quotes."""
 
-    source: Source
-    start: int
-    end: int
-    value: object
-    text: str
-    plain: bool
+    __slots__ = ("end", "plain", "source", "start", "text", "value")
+
+    def __init__(self, source: Source, start: int, end: int, value: object, text: str, plain: bool) -> None:
+        self.source, self.start, self.end = source, start, end
+        self.value, self.text, self.plain = value, text, plain
 
     @property
     def span(self) -> Span:
@@ -46,14 +44,14 @@ class Scalar:
         return None
 
 
-@dataclass(slots=True, eq=False)
 class Sequence:
     """A list."""
 
-    source: Source
-    start: int
-    end: int
-    items: list[Node] = field(default_factory=list)
+    __slots__ = ("end", "items", "source", "start")
+
+    def __init__(self, source: Source, start: int, end: int, items: list[Node] | None = None) -> None:
+        self.source, self.start, self.end = source, start, end
+        self.items = [] if items is None else items
 
     @property
     def span(self) -> Span:
@@ -73,24 +71,24 @@ class Sequence:
         return self.items[first].get(*rest) if rest else self.items[first]
 
 
-@dataclass(slots=True, eq=False)
 class Entry:
     """A key and its value in a mapping; `merged` when it came through `<<`."""
 
-    key: Scalar
-    value: Node
-    merged: bool = False
+    __slots__ = ("key", "merged", "value")
+
+    def __init__(self, key: Scalar, value: Node, merged: bool = False) -> None:
+        self.key, self.value, self.merged = key, value, merged
 
 
-@dataclass(slots=True, eq=False)
 class Mapping:
     """A mapping. `entries` keeps order and duplicates, merged entries first (so that own keys win, as in safe_load)."""
 
-    source: Source
-    start: int
-    end: int
-    entries: list[Entry] = field(default_factory=list)
-    index: dict[object, Entry] = field(default_factory=dict)
+    __slots__ = ("end", "entries", "index", "source", "start")
+
+    def __init__(self, source: Source, start: int, end: int) -> None:
+        self.source, self.start, self.end = source, start, end
+        self.entries: list[Entry] = []
+        self.index: dict[object, Entry] = {}
 
     @property
     def span(self) -> Span:
@@ -128,7 +126,7 @@ class Mapping:
 Node: TypeAlias = Scalar | Sequence | Mapping
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Document:
     """A YAML file that could be read, and its top-level mapping (anything else is a problem, as for the SDK)."""
 
@@ -323,7 +321,7 @@ def _refusal(source: Source, error: Exception) -> _Refusal:
     return _Refusal(start, start + 1, advice or f"the file is not valid YAML here: {problem}", related)
 
 
-def _offset(source: Source, mark: yaml.Mark | None) -> int:
+def _offset(source: Source, mark: object) -> int:
     index: int = getattr(mark, "index", 0)
     return min(index, len(source.text))
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass
 
 from .diagnostic import Diagnostic
+from .frozen import frozen
 from .source import Source, Span
 
 _COMMENT = re.compile(r"#[ \t]*amlready:[ \t]*ignore\b[ \t]*(?:\[([^\]\n]*)\])?[ \t]*([^\n]*)")
 
 
-@dataclass(frozen=True)
+@frozen
 class Ignore:
     """One comment: the rules it names, its reason, and the lines it speaks for."""
 
@@ -31,7 +31,7 @@ class Ignore:
         return same and bool(self.reason) and diagnostic.rule in self.rules
 
 
-@dataclass(frozen=True)
+@frozen
 class Ignores:
     """What the ignore comments did: the findings that are left, and the comments that are wrong."""
 

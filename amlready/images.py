@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from .frozen import frozen
 
 _PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _HOST = r"(?:[A-Za-z0-9](?:[\w-]*[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[\w-]*[A-Za-z0-9])?)*(?::\d+)?"
@@ -13,7 +14,7 @@ _REFERENCE = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class Image:
     """An image's name as Docker reads it; `host` is empty for Docker Hub."""
 

@@ -7,8 +7,8 @@ through; whatever the server does not name itself does not matter here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
+from .frozen import field, frozen
 from .packages import Packages, Requirement
 from .versions import is_before, stretch
 
@@ -25,7 +25,7 @@ _V141 = {**_V14, "flask": "~=3.1.0", "flask-cors": "~=6.0.0", "pydantic": "~=2.1
 _V15 = {**_V141, "opentelemetry-sdk": "==1.33.0", "opentelemetry-api": "==1.33.0"}
 
 
-@dataclass(frozen=True)
+@frozen
 class Release:
     """A release of the server: the oldest Python it runs on, and what it requires of other distributions."""
 
@@ -70,7 +70,7 @@ _OF_DEFAULTS = (("1.61", "~=1.4"), ("1.58", "~=1.3"), ("1.57", "~=1.2.1"), ("1.5
 _OF_OLD_DEFAULTS = (("1.49", "~=0.8.0"), ("1.44", "~=0.7.2"), ("1.34", "~=0.4.1"))
 
 
-@dataclass(frozen=True)
+@frozen
 class Choice:
     """What becomes of a conda file's entries: the release that pip would choose, or the entries that leave none.
 

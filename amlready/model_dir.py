@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
+from .frozen import frozen
 from .syntax import Module, argument, has_star
 from .values import Parameter, literal, source
 
@@ -25,7 +25,7 @@ _SAME = frozenset(
 """Functions that give the path they get; those of pathlib join several."""
 
 
-@dataclass(frozen=True)
+@frozen
 class ModelPath:
     """A path made from AZUREML_MODEL_DIR: `text` relative to it, None when it leads elsewhere, and the texts in it."""
 
@@ -34,12 +34,12 @@ class ModelPath:
     parts: tuple[ast.Constant, ...] = ()
 
 
-@dataclass
 class _Parts:
     """What a path was put together from."""
 
-    constants: list[ast.Constant] = field(default_factory=list)
-    has_variable: bool = False
+    def __init__(self) -> None:
+        self.constants: list[ast.Constant] = []
+        self.has_variable = False
 
 
 def model_path(module: Module, node: ast.expr) -> ModelPath | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from .document import Mapping, Scalar, Sequence
+from .frozen import frozen
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Requirement:
     """One entry: `name` normalised as package indexes do, `condition` as written (`==1.2`, `=3.11`, ``)."""
 
@@ -31,7 +31,7 @@ class Requirement:
         return self.version is not None or self.condition.startswith("@")
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Packages:
     """The entries of a conda file. `opaque` when some cannot be seen here (`-r requirements.txt`, a local folder)."""
 

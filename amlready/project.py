@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Mapping_
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +19,7 @@ from .diagnostic import Problem
 from .discovery import kind_of, may_be_spec, repository, walk
 from .disk import elsewhere
 from .document import Document, Mapping, Node, Scalar
+from .frozen import field, frozen
 from .overrides import Override, apply
 from .script import Script
 from .source import Source, Unreadable, decode, read
@@ -44,7 +44,7 @@ from .specs import (
 _S = TypeVar("_S", bound=Spec)
 
 
-@dataclass(frozen=True)
+@frozen
 class Reading:
     """How files are read.
 
@@ -300,7 +300,7 @@ class _Loader:
         source = self.read(path)
         if source is None or (not source.text and any(f.problem.span.source.path == path for f in self.faults)):
             return None
-        found = script.load(source, path.parent, self.read)
+        found = script.load(source, path.parent, self.read, script.names_in(path.parent))
         if isinstance(found, Problem):
             self.faults.append(Fault("syntax", found))
             return None

@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from . import schema
 from .diagnostic import Edit
 from .document import Document, Mapping, Node, Scalar
+from .frozen import frozen, replace
 from .suggest import did_you_mean, listed, near
 from .validator import Around, Fault, Files, SchemaNode, compiled
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class About:
     """The document that a fault is in, and the schema of its kind."""
 
@@ -36,7 +36,7 @@ class About:
         return not compiled(self.root, node)(value, Around(self.files))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Case:
     """A fault, with the key and the value that it is about as far as the document has them."""
 
@@ -59,7 +59,7 @@ class Case:
         return repr(names[-1]) if names else _noun(self.about.root)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Said:
     """A message and, where there is one right answer, the edits that mend the fault."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 from . import document as doc
 from .diagnostic import Problem
 from .document import Document, Scalar
+from .frozen import replace
 from .schemas import SDK
 from .source import Span
 from .validator import Around, Check, Fault, Faults, Files, SchemaNode, compiled

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from .frozen import frozen
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -12,7 +13,7 @@ LOOPS = (ast.For, ast.AsyncFor, ast.While)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
-@dataclass(frozen=True)
+@frozen
 class Binding:
     """One place where a name gets a value; `value` is None when what it gets cannot be seen (a loop, an unpacking)."""
 
@@ -21,7 +22,7 @@ class Binding:
     value: ast.expr | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Scope:
     """The names of one function, or of the module: what each is bound to, parameters, and `global` statements."""
 

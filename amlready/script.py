@@ -9,12 +9,12 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
 
 from .diagnostic import Problem
+from .frozen import frozen
 from .scopes import Function
 from .source import Source
 from .syntax import Call, Module, parse
@@ -48,7 +48,7 @@ class Body(Enum):
     REQUEST = "the HTTP request"
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Entry:
     """run() as the server sees it: `inputs` are its parameters without `request_headers`."""
 
@@ -63,12 +63,12 @@ class Entry:
         return self.inputs[0].arg if self.inputs and self.body is not Body.VALUES else None
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Script:
     """A scoring script and the neighbouring modules it imports; the script itself comes first."""
 
     modules: tuple[Module, ...]
-    faults: tuple[Problem, ...] = field(default=())
+    faults: tuple[Problem, ...] = ()
     beside: frozenset[str] = frozenset()
     """The names of the files and folders beside the script."""
     config: Source | None = None
@@ -197,8 +197,11 @@ def _import_names(node: ast.AST) -> Iterator[str]:
 Reader = Callable[[Path], Source | None]
 
 
-def load(source: Source, folder: Path, read: Reader) -> Script | Problem:
-    """A scoring script with its neighbours. The server can import from `folder`, the script's own, and no other."""
+def load(source: Source, folder: Path, read: Reader, names: frozenset[str] = frozenset()) -> Script | Problem:
+    """A scoring script with its neighbours. The server can import from `folder`, the script's own, and no other.
+
+    `names` are what is in the folder; if they are given, other files are not even asked for.
+    """
     main = parse(source)
     if isinstance(main, Problem):
         return main
@@ -207,7 +210,7 @@ def load(source: Source, folder: Path, read: Reader) -> Script | Problem:
     waiting = [(main, folder)]
     while waiting and len(modules) < MAX_MODULES:
         module, home = waiting.pop()
-        for path in _neighbours(module, home):
+        for path in _neighbours(module, home, names):
             found = read(path)
             if found is None or found.path in modules:
                 continue
@@ -217,12 +220,12 @@ def load(source: Source, folder: Path, read: Reader) -> Script | Problem:
                 continue
             modules[found.path] = parsed
             waiting.append((parsed, home))
-    names = _names_in(folder)
     config = read(folder / CONFIG) if CONFIG in names and _is_short(folder / CONFIG) else None
     return Script(tuple(modules.values()), tuple(faults), names, config)
 
 
-def _names_in(folder: Path) -> frozenset[str]:
+def names_in(folder: Path) -> frozenset[str]:
+    """What is in a folder, by name; nothing when it cannot be read."""
     try:
         return frozenset(os.listdir(folder))
     except OSError:
@@ -240,19 +243,26 @@ def _is_short(path: Path) -> bool:
         return False
 
 
-def _neighbours(module: Module, folder: Path) -> Iterator[Path]:
-    """The files that a module's imports may mean, those of packages on the way included."""
+def _neighbours(module: Module, folder: Path, names: frozenset[str]) -> Iterator[Path]:
+    """The files that a module's imports may mean, those of packages on the way included. `names` are what the folder
+    holds, as far as that can be seen."""
     for plain in module.of(ast.Import):
         for each in plain.names:
-            yield from _files(folder, each.name.split("."))
+            if _may_be_here(each.name, names):
+                yield from _files(folder, each.name.split("."))
     above = module.source.path.parents
     for node in module.of(ast.ImportFrom):
-        if node.level > len(above):
+        if node.level > len(above) or (not node.level and not _may_be_here(node.module or "", names)):
             continue
         home = above[node.level - 1] if node.level else folder
         if home == folder or folder in home.parents:
             for each in node.names:
                 yield from _files(home, [*(node.module.split(".") if node.module else ()), each.name])
+
+
+def _may_be_here(module: str, names: frozenset[str]) -> bool:
+    top = module.partition(".")[0]
+    return not names or top in names or top + ".py" in names
 
 
 def _files(folder: Path, parts: list[str]) -> Iterator[Path]:

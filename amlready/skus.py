@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 
+from .frozen import frozen
 from .suggest import near
 
 DEFAULT_CORES = 24
@@ -19,7 +19,7 @@ DEFAULT_CORES = 24
 families start at 0."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Family:
     """Sizes that share a quota. `reserves` when Azure holds 20 % more instances than are asked for. `goes` is the day
     that the series retires (ISO), and when it is `gone`, nobody can provision it any more."""
@@ -31,7 +31,7 @@ class Family:
     gone: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Size:
     """One VM size, in the spelling that Azure's own samples use."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -19,13 +18,14 @@ from .diagnostic import Problem
 from .disk import Disk
 from .dockerfile import Instruction, instructions
 from .document import Document, Entry, Mapping, Node, Scalar
+from .frozen import field, frozen
 from .packages import Packages, packages
 from .script import Script
 from .source import Source
 from .uploads import Upload, upload
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Reference:
     """A local path that a spec names, relative to the spec's own folder as `az ml` resolves it."""
 
@@ -45,7 +45,7 @@ class Reference:
             return frozenset()
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Spec:
     """A YAML file that was recognised."""
 
@@ -81,7 +81,7 @@ class Spec:
         return str(node.value) if isinstance(node, Scalar) and node.value is not None else None
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Endpoint(Spec):
     """An online endpoint; Kubernetes when it has `compute`, as azure-ai-ml decides."""
 
@@ -91,7 +91,7 @@ class Endpoint(Spec):
         return node is not None and bool(node.value)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Part(Spec):
     """A spec that is a file of its own, or a mapping inside another one (`inside`)."""
 
@@ -108,7 +108,7 @@ class Part(Spec):
         return self.root.find(*path)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Conda(Part):
     """A conda file, or an environment's inline `conda_file`; `used` when an environment or a model refers to it."""
 
@@ -119,7 +119,7 @@ class Conda(Part):
         return packages(self.root)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Build:
     """An environment's build context on this machine, and its Dockerfile, whose `source` is None if it is not there."""
 
@@ -142,7 +142,7 @@ class Build:
         return sum(path.stat().st_size for each in self.upload.files if (path := self.context.path / each).is_file())
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Environment(Part):
     """An environment: a file of its own, or inline in a deployment."""
 
@@ -151,14 +151,14 @@ class Environment(Part):
     build: Build | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class MLmodel(Spec):
     """The description in an MLflow model's folder, and the conda file that it names."""
 
     conda: Conda | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Model(Part):
     """A model: a file of its own, or inline in a deployment."""
 
@@ -171,17 +171,17 @@ class Model(Part):
         return Artifact(self.path.path, self.path.is_folder) if self.path and self.path.exists else None
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Data(Spec):
     """A data asset."""
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Monitor(Spec):
     """A monitor schedule."""
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Request:
     """A sample request: JSON text and, when it could be read, its value."""
 
@@ -190,7 +190,7 @@ class Request:
     fault: Problem | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Deployment(Spec):
     """An online deployment and what its references lead to; what was not found, or could not be read, is None."""
 
@@ -213,7 +213,7 @@ class Deployment(Spec):
         return node if isinstance(node, Mapping) else None
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Fault:
     """A file that gives no subject: `kind` is `unreadable`, `yaml`, `conda`, `syntax` or `unrecognised`."""
 
@@ -225,7 +225,7 @@ AnySpec: TypeAlias = Endpoint | Deployment | Model | Environment | Conda | Data 
 _S = TypeVar("_S", bound=Spec)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Project:
     """Everything that was found."""
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
 from .diagnostic import Problem
+from .frozen import field, frozen
 from .scopes import BINDERS, FUNCTIONS, Binding, Function, Scope, bindings_of, parameters
 from .source import Source, Span
 
 _N = TypeVar("_N", bound=ast.AST)
 
 
-@dataclass(frozen=True)
+@frozen
 class _Walk:
     """What one pass over the tree found."""
 
@@ -28,7 +28,7 @@ class _Walk:
     parents: dict[ast.AST, ast.AST] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Module:
     """One Python file that could be parsed."""
 
@@ -243,7 +243,8 @@ def _children(node: ast.AST) -> list[ast.AST]:
     for all of each of these, so they have no place and no parent of their own."""
     kind, values = type(node), node.__dict__
     found: list[ast.AST] = []
-    for name in _FIELDS.get(kind) or _fields(kind):
+    fields = _FIELDS.get(kind)
+    for name in _fields(kind) if fields is None else fields:
         value = values.get(name)
         if type(value) is list:
             found += [item for item in value if isinstance(item, ast.AST)]
@@ -279,7 +280,7 @@ def is_main_guard(test: ast.expr) -> bool:
     return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Call:
     """A call and where it stands: its module, and the functions around it from the outermost in."""
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from .frozen import frozen
 
 MAX_FILES = 5_000
 """Most files that are listed of one folder; Azure takes 1,500 of a model."""
@@ -21,7 +22,7 @@ MAX_WILDCARDS = 6
 IGNORE_FILES = (".amlignore", ".gitignore")
 
 
-@dataclass(frozen=True)
+@frozen
 class Upload:
     """Paths of files, relative to the folder, with forward slashes. `whole` unless there are more than are listed.
 

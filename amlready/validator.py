@@ -10,9 +10,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol, TypeAlias
+
+from .frozen import frozen, replace
 
 SchemaNode: TypeAlias = dict[str, Any]
 
@@ -30,7 +31,7 @@ class Files(Protocol):
         """What to write for a path that exists from the repository's root and not from here, or None."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Around:
     """Where relative paths start: the folder of the file that names them, counted from the spec's own folder."""
 
@@ -44,7 +45,7 @@ class Around:
         return replace(self, folder=posixpath.dirname(path))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fault:
     """One thing that is wrong with the value at `path`; `detail` is what the name needs to be explained."""
 

@@ -7,8 +7,8 @@ answer is None, which every caller must take as "could be anything".
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 
+from .frozen import frozen
 from .scopes import COMPREHENSIONS, FUNCTIONS, LOOPS, Binding, Function, parameters
 from .syntax import Module
 
@@ -16,7 +16,7 @@ MAX_STEPS = 20
 """Longest chain of names, calls and attributes that is followed."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Parameter:
     """A parameter of a function, as it was passed in."""
 
@@ -113,6 +113,8 @@ def is_certain(module: Module, first: ast.AST, second: ast.AST) -> bool:
     node = statement(module, first)
     if first in around or (isinstance(first, ast.withitem | ast.NamedExpr) and node in around):
         return True
+    if isinstance(first, ast.ExceptHandler):
+        return False  # its name ends with it
     while True:
         block = block_of(module, node)
         if any(each in around for each in block[block.index(node) + 1 :]):

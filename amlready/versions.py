@@ -8,9 +8,10 @@ guess.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias
+
+from .frozen import frozen
 
 _VERSION = re.compile(
     r"v?(?:(?P<epoch>\d+)!)?(?P<release>\d+(?:\.\d+)*)"
@@ -60,7 +61,7 @@ _LOWEST: Bound = ((-1, (), 0, 0, 0), 0)
 _HIGHEST: Bound = ((1_000_000, (), 0, 0, 0), 0)
 
 
-@dataclass(frozen=True)
+@frozen
 class Stretch:
     """The versions between two bounds; a bound's second number is 0 right before its version and 1 right after."""
 

@@ -8,16 +8,16 @@ so that a hostile or huge file costs as much as a small one.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from ..frozen import frozen
 from .machine import Machine
 from .opcodes import ACTIONS
 from .streams import Broken, Ends, Enough, reader
 
 
-@dataclass(frozen=True)
+@frozen
 class Pickle:
     """A pickle's facts. Names are full: `sklearn.linear_model._base.LinearRegression`.
 

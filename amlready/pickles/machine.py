@@ -7,9 +7,9 @@ next opcode. Nothing else is kept of values but what names and calls are made of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from ..frozen import frozen
 from .streams import Broken, Ends, Enough, Reader
 
 MAX_OPCODES = 100_000
@@ -31,20 +31,20 @@ MAX_NESTED = 20
 """Deepest nesting of pickles in arrays of objects."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Name:
     """A function or class that the pickle refers to."""
 
     text: str
 
 
-@dataclass(slots=True, eq=False)
 class Made:
     """What a call would give: of which function, from what, with which state."""
 
-    function: str
-    arguments: object = None
-    state: object = None
+    __slots__ = ("arguments", "function", "state")
+
+    def __init__(self, function: str, arguments: object = None, state: object = None) -> None:
+        self.function, self.arguments, self.state = function, arguments, state
 
 
 class Other:
@@ -56,15 +56,15 @@ Dict: TypeAlias = dict[object, object]
 Action: TypeAlias = "Callable[[Machine], None]"
 
 
-@dataclass
 class Found:
     """What all pickles of one file, the nested ones too, have in common."""
 
-    names: set[str] = field(default_factory=set)
-    calls: set[str] = field(default_factory=set)
-    scikit_learn: str | None = None
-    opcodes: int = 0
-    is_joblib: bool = False
+    def __init__(self, is_joblib: bool = False) -> None:
+        self.names: set[str] = set()
+        self.calls: set[str] = set()
+        self.scikit_learn: str | None = None
+        self.opcodes = 0
+        self.is_joblib = is_joblib
 
 
 class Machine:
@@ -79,7 +79,7 @@ class Machine:
         is_joblib: bool = False,
     ) -> None:
         self.reader, self.actions = reader, actions
-        self.found = found or Found(is_joblib=is_joblib)
+        self.found = found or Found(is_joblib)
         self.depth = depth
         self.protocol = 0
         self.stack: list[object] = []

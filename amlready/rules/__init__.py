@@ -9,12 +9,12 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Protocol
 
 from ..diagnostic import Diagnostic, Level, Problem
+from ..frozen import frozen
 from ..ignore import Ignores, collect, suppress
 from ..source import Source
 from ..specs import Deployment, Environment, Project
@@ -58,7 +58,7 @@ class Check(Protocol):
     def __call__(self, *subjects: object) -> Iterator[Problem]: ...
 
 
-@dataclass(frozen=True)
+@frozen
 class Rule:
     """A registered rule; `subjects` are the names of the types it reads, in the order of its parameters."""
 

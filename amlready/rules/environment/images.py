@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ...diagnostic import Level, Problem
 from ...document import Scalar
+from ...frozen import frozen
 from ...images import Image, image
 from ...source import Span
 from ...specs import Environment
@@ -15,7 +15,7 @@ from .. import rule
 from ..deployment.names import is_template
 
 
-@dataclass(frozen=True)
+@frozen
 class Named:
     """An image where it is named: in a spec, or in the FROM of a Dockerfile."""
 
