@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ...diagnostic import Level, Problem, Related
 from ...imports import brought, is_standard, providers
 from ...packages import Requirement
-from ...pickles import Pickle
 from ...specs import Conda, Deployment, Model
 from ...versions import is_before, stretch
 from .. import rule
 from ..model.pickles import loaded_pickles
 from .packages import packages_span
 from .python import minor, python
+
+if TYPE_CHECKING:
+    from ...pickles import Pickle
 
 
 def _model_here(model: Model, file: str) -> tuple[Related, ...]:

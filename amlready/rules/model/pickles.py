@@ -6,15 +6,18 @@ import ast
 import re
 from collections.abc import Iterator
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from ...diagnostic import Level, Problem
 from ...document import Mapping, Node, Scalar
-from ...pickles import Pickle
 from ...script import Script
 from ...source import Span
 from ...specs import Deployment, MLmodel, Model, asset_name
 from ...suggest import listed
 from .. import rule
+
+if TYPE_CHECKING:
+    from ...pickles import Pickle
 
 MAX_PICKLES = 10
 """Most pickles of one model that are looked at."""
@@ -29,7 +32,7 @@ MODULES = frozenset(
 )
 """Modules that no model is made of."""
 
-FUNCTIONS = re.compile(
+FUNCTIONS = (
     r"(?:os|posix|nt)\.(?:system|popen|exec\w*|spawn\w*|posix_spawnp?|fork\w*|kill|remove|unlink|rmdir|removedirs|rename"
     r"|chmod|chown|putenv|startfile|open|dup2?)"
     r"|(?:builtins|__builtin__)\.(?:eval|exec|execfile|compile|__import__|open|breakpoint|input|globals|vars|delattr)"
@@ -141,7 +144,7 @@ def _does_more(name: str, pickle: Pickle) -> bool:
     by_cloudpickle = any(each.startswith(("cloudpickle.", "dill.")) for each in pickle.names)
     if by_cloudpickle and name in FINE:
         return False
-    return name.partition(".")[0] in MODULES or FUNCTIONS.fullmatch(name) is not None
+    return name.partition(".")[0] in MODULES or re.fullmatch(FUNCTIONS, name) is not None
 
 
 @rule(Level.ERROR)
