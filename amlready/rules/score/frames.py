@@ -185,13 +185,16 @@ def _change(module: Module, function: Function, site: ast.Call, name: str) -> as
     """The first change of a variable's object after a place, unless the variable gets another object before."""
     bindings = module.scope(function).bindings.get(name, [])
     for node in module.inside(function):
-        if position(node) <= position(site) or not _changes(node, name) or exclusive(module, site, node):
+        if not isinstance(node, _CHANGERS) or position(node) <= position(site):
+            continue
+        if not _changes(node, name) or exclusive(module, site, node):
             continue
         between = (position(each.node) for each in bindings if each.node is not node)
         return None if any(position(site) <= at < position(node) for at in between) else node
     return None
 
 
+_CHANGERS = (ast.Subscript, ast.Attribute, ast.AugAssign, ast.Call)
 _PLACES = ("loc", "iloc", "at", "iat")
 _CHANGES = ("insert", "pop", "update")
 
