@@ -229,6 +229,17 @@ class Module:
 
     def qualified(self, node: ast.expr) -> str:
         """The full dotted name of an expression, with imports resolved, or '' when it is not a name."""
+        known = self._qualified.get(node)
+        if known is None:
+            known = self._qualified[node] = self._resolved(node)
+        return known
+
+    @cached_property
+    def _qualified(self) -> dict[ast.expr, str]:
+        """What has been resolved; most rules ask about the same calls."""
+        return {}
+
+    def _resolved(self, node: ast.expr) -> str:
         parts: list[str] = []
         while isinstance(node, ast.Attribute):
             parts.append(node.attr)

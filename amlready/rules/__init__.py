@@ -7,7 +7,6 @@ and, with `Bad::` and `Good::`, its test. The engine gives it subjects and stamp
 from __future__ import annotations
 
 import importlib
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import product
@@ -75,6 +74,8 @@ class Rule:
     @property
     def manual(self) -> str:
         """The whole manual page."""
+        import inspect  # 8 ms that a check does not need
+
         return inspect.cleandoc(self.function.__doc__ or "")
 
     @property
