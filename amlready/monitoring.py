@@ -11,10 +11,9 @@ from .specs import Deployment, Monitor, Project
 TARGET = ("create_monitor", "monitoring_target", "endpoint_deployment_id")
 SIGNALS = ("create_monitor", "monitoring_signals")
 
-_ARM = re.compile(
+_ARM = (  # compiled when there is a monitor
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.MachineLearningServices/workspaces/[^/]+"
-    r"/onlineEndpoints/([^/]+)/deployments/([^/]+)",
-    re.IGNORECASE,
+    r"/onlineEndpoints/([^/]+)/deployments/([^/]+)"
 )
 
 
@@ -24,7 +23,7 @@ def names(monitor: Monitor) -> tuple[str, str] | None:
     if not isinstance(node, Scalar) or not isinstance(node.value, str):
         return None
     text = node.value.removeprefix("azureml:")
-    parts = _ARM.fullmatch(text)
+    parts = re.fullmatch(_ARM, text, re.IGNORECASE)
     if parts is not None:
         return parts[1], parts[2]
     endpoint, colon, deployment = text.partition(":")

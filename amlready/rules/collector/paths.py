@@ -14,16 +14,15 @@ from .collections import collections
 DEFAULT_STORE = "workspaceblobstore"
 DEFAULT_FOLDER = "modelDataCollector"
 
-_PATH = re.compile(
+_PATH = (
     r"azureml://(?:subscriptions/[^/]+/resourcegroups/[^/]+/(?:providers/[^/]+/)?workspaces/[^/]+/)?"
-    r"datastores/(?P<store>[^/]+)/paths/(?P<path>.+)",
-    re.IGNORECASE,
+    r"datastores/(?P<store>[^/]+)/paths/(?P<path>.+)"
 )
 
 
 def store_and_path(text: str) -> tuple[str, str] | None:
     """Datastore and path of `azureml://datastores/NAME/paths/PATH` or its long form; None for anything else."""
-    found = _PATH.fullmatch(text.strip())
+    found = re.fullmatch(_PATH, text.strip(), re.IGNORECASE)
     return (found["store"], found["path"].strip("/")) if found else None
 
 

@@ -81,7 +81,7 @@ def monitor_instance_type(monitor: Monitor) -> Iterator[Problem]:
 
 
 _FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("day of the week", 0, 7))
-_NAMES = re.compile(r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)\b")
+_NAMES = r"\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat)\b"
 
 
 @rule(Level.WARNING)
@@ -122,7 +122,7 @@ def monitor_cron(monitor: Monitor) -> Iterator[Problem]:
 
 
 def _is_cron_field(text: str, least: int, most: int) -> bool:
-    plain = _NAMES.sub(str(least), text.lower())
+    plain = re.sub(_NAMES, str(least), text.lower())
     for part in plain.split(","):
         found = re.fullmatch(r"(?:\*|(\d+)(?:-(\d+))?)(?:/(\d+))?", part)
         if found is None or any(not least <= int(each) <= most for each in found.groups()[:2] if each):
@@ -130,7 +130,7 @@ def _is_cron_field(text: str, least: int, most: int) -> bool:
     return True
 
 
-_DURATION = re.compile(r"P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+S)?)?", re.IGNORECASE)
+_DURATION = r"P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+S)?)?"
 
 
 @rule(Level.WARNING)
@@ -173,4 +173,4 @@ def monitor_window(monitor: Monitor) -> Iterator[Problem]:
 
 
 def _is_duration(text: str) -> bool:
-    return text.lower() == "default" or is_template(text) or _DURATION.fullmatch(text) is not None
+    return text.lower() == "default" or is_template(text) or re.fullmatch(_DURATION, text, re.IGNORECASE) is not None
