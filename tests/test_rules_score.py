@@ -569,6 +569,12 @@ collecting(
     200,
 )
 collecting(
+    "what can be said of a failure",
+    f"def run(data):\n    try:\n        context = inputs.collect({FRAME})\n        outputs.collect({ANSWER}, context)\n"
+    f"    except Exception:\n        outputs.collect({ANSWER})\n        raise\n    return 1\n",
+    BOTH,
+)
+collecting(
     "a list", "def run(data):\n    inputs.collect([1, 2])\n    outputs\n    return 1\n", DROPPED, "collect-not-frame"
 )
 collecting(
