@@ -199,6 +199,23 @@ def test_reserved_and_long_names_are_reported(name):
     assert found(environment=ENVIRONMENT.replace("name: ours", f"name: {name}"))["invalid-environment-name"] == [name]
 
 
+@pytest.mark.parametrize(
+    ("port", "reported"),
+    [
+        ("8080", False),
+        ("'8080'", False),
+        ("65535", False),
+        ("65536", True),
+        ("0", True),
+        ("-1", True),
+        ("'99999'", True),
+    ],
+)
+def test_ports_go_from_1_to_65535(port, reported):
+    spec = f"{SCHEMA}name: ours\nversion: '1'\nimage: ours.azurecr.io/x:1\n{INFERENCE.replace('5001', port, 1)}"
+    assert ("invalid-route-port" in found(environment=spec)) == reported
+
+
 # --- images ---
 
 
@@ -402,6 +419,9 @@ def test_conda_files_that_work_are_left_alone(text):
         (CONDA.replace("pip=26.1.1", "python=3.11"), "python-stated-twice", "python=3.11"),
         (CONDA.replace("  - pip=26.1.1\n", ""), "pip-not-stated", "pip"),
         (CONDA.replace("pip=26.1.1", "pip"), "unpinned-requirements", "pip"),
+        (CONDA.replace("python=3.12", "python=>3.12"), "malformed-conda-entry", "python=>3.12"),
+        (CONDA.replace("python=3.12", "python="), "malformed-conda-entry", "python="),
+        (CONDA.replace("python=3.12", "python3.12"), "malformed-conda-entry", "python3.12"),
         (CONDA + "      - Scikit_Learn\n", "duplicate-requirement", "Scikit_Learn"),
         (CONDA + "      - scikit-learn<1.5\n", "conflicting-requirements", "scikit-learn<1.5"),
         (CONDA.replace("pip=26.1.1", "scikit-learn=1.9"), "installed-twice", "scikit-learn==1.9.1"),

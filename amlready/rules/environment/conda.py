@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ...diagnostic import Edit, Level, Problem, Related
@@ -11,6 +12,7 @@ from ...specs import Conda, Project
 from ...suggest import near
 from ...versions import stretch
 from .. import rule
+from ..deployment.names import is_template
 from .packages import packages_span
 
 SECTIONS = ("name", "channels", "dependencies", "prefix", "variables")
@@ -175,6 +177,47 @@ def _section_faults(entry: Entry) -> Iterator[Problem]:
         for item in entry.value.items:
             if not isinstance(item, Scalar) or not isinstance(item.value, str):
                 yield Problem(item.span, "an entry under pip is a text such as numpy==2.4.6")
+
+
+@rule(Level.ERROR)
+def malformed_conda_entry(conda: Conda) -> Iterator[Problem]:
+    """An entry for conda is not written as conda reads it.
+
+    The form is NAME, NAME=1.2, NAME==1.2.3, NAME>=1.2,<2; the operators are = == != < <= > >= and ~=. conda stops with
+    `Invalid version` or `ResolvePackageNotFound`, and the image is not built ("Troubleshoot environments": bad spec,
+    Python version that cannot be validated). The package of Python is called `python`, whatever the version.
+
+    Bad::
+
+        # conda.yaml
+        channels: [conda-forge]
+        dependencies:
+          - python=>3.12
+          - pip=26.1.1
+
+    Good::
+
+        # conda.yaml
+        channels: [conda-forge]
+        dependencies:
+          - python>=3.12
+          - pip=26.1.1
+    """
+    for each in conda.packages.requirements:
+        better = _better(each) if each.manager == "conda" else None
+        if better and not is_template(str(each.node.value)):
+            yield Problem(each.node.span, f"conda cannot read {str(each.node.value)!r}; write {better!r}")
+
+
+def _better(entry: Requirement) -> str | None:
+    """How an entry has to be written, when it is certainly wrong."""
+    for wrong, right in (("=>", ">="), ("=<", "<="), ("=!", "!="), ("=~", "~=")):
+        if wrong in entry.condition:
+            return entry.name + entry.condition.replace(wrong, right)
+    if re.search(r"[=<>!~]\s*$", entry.condition):
+        return f"{entry.name}=VERSION" if entry.name != "python" else "python=3.12"
+    found = re.fullmatch(r"python-?(3[.-]?\d*)", entry.name)
+    return f"python={found[1].replace('-', '.')}" if found and not entry.condition else None
 
 
 @rule(Level.ERROR)

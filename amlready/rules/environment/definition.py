@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...diagnostic import Level, Problem, Related
+from ...diagnostic import Edit, Level, Problem, Related
 from ...document import Entry, Mapping, Scalar
 from ...source import Span
 from ...specs import Deployment, Environment
 from .. import rule
+from ..deployment.names import is_template
 from ..model.names import altered_version, unfit_characters
 
 
@@ -277,6 +278,80 @@ def named_inline_environment(deployment: Deployment, environment: Environment) -
     name, version = environment.find("name"), environment.find("version")
     if environment.inside is not None and deployment.get("environment") is environment.inside and name and version:
         yield Problem(name.key.span, "an inline environment is registered by its content; delete name and version")
+
+
+ROUTES = ("liveness_route", "readiness_route", "scoring_route")
+
+
+@rule(Level.ERROR)
+def invalid_route_port(environment: Environment) -> Iterator[Problem]:
+    """A route of the environment's server has a port that is none.
+
+    Ports are numbers from 1 to 65535. azure-ai-ml takes any number, and texts that are one (SDK 1.35.2); the probes
+    then never reach the container.
+
+    Bad::
+
+        # environment.yml
+        name: ours
+        image: ours.azurecr.io/server:3
+        inference_config:
+          liveness_route: {path: /live, port: 80800}
+          readiness_route: {path: /ready, port: 8080}
+          scoring_route: {path: /score, port: 8080}
+
+    Good::
+
+        # environment.yml
+        name: ours
+        image: ours.azurecr.io/server:3
+        inference_config:
+          liveness_route: {path: /live, port: 8080}
+          readiness_route: {path: /ready, port: 8080}
+          scoring_route: {path: /score, port: 8080}
+    """
+    for route in ROUTES:
+        node = environment.get("inference_config", route, "port")
+        if isinstance(node, Scalar) and isinstance(node.value, int | str):
+            text = str(node.value).strip()
+            if text.lstrip("-").isdecimal() and not 1 <= int(text[:20]) <= 65535:
+                yield Problem(node.span, f"{text} is no port; ports are from 1 to 65535")
+
+
+@rule(Level.WARNING)
+def route_without_slash(environment: Environment) -> Iterator[Problem]:
+    """A route's path does not begin with a slash.
+
+    It is the path of a URL on the container; the samples of custom containers all begin with `/` ("Deploy a custom
+    container"). azure-ai-ml takes any text (SDK 1.35.2).
+
+    Bad::
+
+        # environment.yml
+        name: ours
+        image: ours.azurecr.io/server:3
+        inference_config:
+          liveness_route: {path: live, port: 8080}
+          readiness_route: {path: /ready, port: 8080}
+          scoring_route: {path: /score, port: 8080}
+
+    Good::
+
+        # environment.yml
+        name: ours
+        image: ours.azurecr.io/server:3
+        inference_config:
+          liveness_route: {path: /live, port: 8080}
+          readiness_route: {path: /ready, port: 8080}
+          scoring_route: {path: /score, port: 8080}
+    """
+    for route in ROUTES:
+        node = environment.get("inference_config", route, "path")
+        if isinstance(node, Scalar) and isinstance(node.value, str) and not node.value.startswith("/"):
+            better = "/" + node.value
+            fix = (Edit(node.span, better),) if node.span.text == node.value else ()
+            if not is_template(node.value):
+                yield Problem(node.span, f"the path of a route begins with a slash: {better!r}", fix=fix)
 
 
 @rule(Level.WARNING)
