@@ -26,10 +26,15 @@ MAX_MODULES = 50
 HEADERS = "request_headers"
 """The parameter of run() that gets the request's headers, whatever its position."""
 
-COLLECTOR = ("azureml.ai.monitoring.Collector", "azureml.ai.monitoring.collector.Collector")
+COLLECTOR = (
+    "azureml.ai.monitoring.Collector",
+    "azureml.ai.monitoring.collector.Collector",
+    "azure.ai.monitoring.Collector",  # there is no such module, which is a finding by itself
+)
 BASIC_CONTEXT = (
     "azureml.ai.monitoring.context.BasicCorrelationContext",
     "azureml.ai.monitoring.context.context.BasicCorrelationContext",
+    "azure.ai.monitoring.context.BasicCorrelationContext",
 )
 
 INPUT_SCHEMA = "inference_schema.schema_decorators.input_schema"

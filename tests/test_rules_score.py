@@ -772,6 +772,13 @@ def test_a_frame_that_changes_is_stored_changed(real):
     assert '"a":99' in real["collect a frame that changes"].events[-1][2]
 
 
+def test_a_wrong_module_is_the_only_thing_wrong_with_its_collectors(tmp_path):
+    body = f"def run(data):\n    c = inputs.collect({FRAME})\n    outputs.collect({ANSWER}, c)\n    return 1\n"
+    script = (COLLECTORS + body).replace("azureml.ai.monitoring", "azure.ai.monitoring")
+    assert check(tmp_path, {"score.py": script}) == [("collector-module", 6), ("collector-module", 7)]
+    assert "collection-not-collected" not in {each.rule for each in rules.run(project.load([tmp_path]))}
+
+
 # --- what the server alone cannot show -------------------------------------------------------------------------------
 
 BLANK = START + RUN
