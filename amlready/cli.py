@@ -73,6 +73,14 @@ def _reporting(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _overriding(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--set", action="append", metavar="KEY=VALUE", default=[], help="override a value, as az ml does"
+    )
+    command.add_argument("--name", help="override the name, as az ml does")
+    command.add_argument("--endpoint-name", metavar="NAME", help="override the deployments' endpoint, as az ml does")
+
+
 def _check(commands: _Commands[argparse.ArgumentParser]) -> None:
     command = _command(commands, "check", check)
     command.add_argument(
@@ -85,11 +93,7 @@ def _check(commands: _Commands[argparse.ArgumentParser]) -> None:
     mending = command.add_mutually_exclusive_group()
     mending.add_argument("--fix", action="store_true", help="mend what has one right answer, then check again")
     mending.add_argument("--diff", action="store_true", help="show what --fix would change")
-    command.add_argument(
-        "--set", action="append", metavar="KEY=VALUE", default=[], help="override a value, as az ml does"
-    )
-    command.add_argument("--name", help="override the name, as az ml does")
-    command.add_argument("--endpoint-name", metavar="NAME", help="override the deployments' endpoint, as az ml does")
+    _overriding(command)
     command.add_argument("--var", action="append", metavar="NAME=VALUE", default=[], help="fill in a placeholder")
     command.add_argument("--stdin-filename", metavar="FILE", help="the file that standard input stands for")
 
@@ -297,6 +301,42 @@ def explain(options: argparse.Namespace) -> int:
     return OK
 
 
+def _plan(commands: _Commands[argparse.ArgumentParser]) -> None:
+    command = _command(commands, "plan", plan)
+    command.add_argument(
+        "-f",
+        "--file",
+        type=Path,
+        metavar="FILE",
+        help="what `az ml ... create -f FILE` alone sends (default: the whole road)",
+    )
+    _overriding(command)
+    shape = command.add_mutually_exclusive_group()
+    shape.add_argument("--format", choices=("tree", "json"), default="tree", help="how it is written (tree)")
+    shape.add_argument("--curl", action="store_true", help="as commands for curl, without a token")
+    command.add_argument(
+        "--against", type=Path, metavar="STATE.json", help="what would change: a file of `az ml ... show -o json`"
+    )
+
+
+def plan(options: argparse.Namespace) -> int:
+    """Show what `az ml` would send, in order, without Azure.
+
+    The real azure-ai-ml (amlready[azure]) applies the files to a control plane on this machine; nothing leaves it.
+    """
+    from . import plan as command
+
+    return command.plan(
+        options.file,
+        settings=options.set,
+        name=options.name,
+        endpoint_name=options.endpoint_name,
+        format=options.format,
+        as_curl=options.curl,
+        against=options.against,
+    )
+
+
 def _schema(commands: _Commands[argparse.ArgumentParser]) -> None:
     command = _command(commands, "schema", schema)
     command.add_argument(
@@ -327,6 +367,7 @@ COMMANDS = {
     "serve": _serve,
     "invoke": _invoke,
     "collected": _collected,
+    "plan": _plan,
     "explain": _explain,
     "schema": _schema,
 }
