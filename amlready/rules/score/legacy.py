@@ -58,9 +58,10 @@ def _imports(module: Module) -> Iterator[tuple[ast.stmt, str]]:
 def first_version_collector(script: Script) -> Iterator[Problem]:
     """The script collects with `azureml.monitoring`, which works only for web services of the first version on AKS.
 
-    Behind an online endpoint `ModelDataCollector` has nothing to write to: users report `'ModelDataCollector' object
-    has no attribute '_handle'`, and no data. The Collector of `azureml.ai.monitoring`, with a `data_collector` in the
-    deployment, is what collects here.
+    `ModelDataCollector` writes only where the first version's AKS deployment has switched it on, by a variable that an
+    online endpoint does not set; otherwise `collect()` does nothing (read in azureml-monitoring 0.1.0a21), and users
+    report `'ModelDataCollector' object has no attribute '_handle'`. The Collector of `azureml.ai.monitoring`, with a
+    `data_collector` in the deployment, is what collects here.
 
     Bad::
 
