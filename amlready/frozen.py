@@ -1,8 +1,8 @@
 """Frozen values, declared like dataclasses, without their start-up cost.
 
-The standard library's `dataclass` writes and compiles source for every class when a module is imported: 0.2 to 0.4 ms a
-class, and 9 ms for the module itself. A check has some sixty classes and must start in the blink that a commit takes, so
-what it imports uses this: the same declaration, methods that are shared instead of generated.
+The standard library's `dataclass` writes and compiles source for every class when a module is imported: 0.2 to 0.4 ms
+a class, and 9 ms for the module itself. A check has some sixty classes and must start in the blink that a commit takes,
+so what it imports uses this: the same declaration, methods that are shared instead of generated.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def replace(value: _T, **changes: object) -> _T:
 def _frozen(cls: type[Any], eq: bool) -> type[Any]:
     names: dict[str, None] = {}
     for each in reversed(cls.__mro__):
-        names |= dict.fromkeys(each.__dict__.get("__annotations__", ()))
+        # The class's own ones only, and as text: inspect.get_annotations would import what this module avoids.
+        names |= dict.fromkeys(each.__dict__.get("__annotations__", ()))  # noqa: RUF063
     defaults = {name: getattr(cls, name) for name in names if hasattr(cls, name)}
     methods = {
         "__match_args__": tuple(names),

@@ -138,6 +138,8 @@ _SET_BY_AZURE = {
     "AZUREML_MODEL_DIR": "Azure sets it to where the model is",
     "AZUREML_MDC_CONFIG_PATH": "Azure sets it to the Collector's configuration; any other path stops the Collector",
     "AZUREML_MDC_ENABLED": "Azure sets it when the deployment has a data_collector",
+    "AZUREML_MDC_HOST": "Azure's agent listens where the Collector looks by default; elsewhere nothing is collected",
+    "AZUREML_MDC_PORT": "Azure's agent listens where the Collector looks by default; elsewhere nothing is collected",
 }
 _SET_BY_SERVER = {
     "AML_APP_ROOT": "Azure sets it to the folder of the scoring script",
