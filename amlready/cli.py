@@ -33,7 +33,12 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action=_Version, nargs=0, help="print the versions of amlready and of its schemas")
     commands: _Commands[argparse.ArgumentParser] = root.add_subparsers(
-        dest="command", metavar="COMMAND", required=True, parser_class=_Parser
+        # prog, because argparse would format a whole usage to find it
+        dest="command",
+        metavar="COMMAND",
+        required=True,
+        parser_class=_Parser,
+        prog="amlready",
     )
     for add in COMMANDS.values():
         add(commands)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
-from .frozen import frozen
+from .frozen import frozen, once
 from .kinds import Kind, kind
 from .scopes import FUNCTIONS, Function
 from .script import BASIC_CONTEXT, COLLECTOR, Script
@@ -114,6 +114,7 @@ class Event:
 _known: WeakKeyDictionary[Script, tuple[Event, ...]] = WeakKeyDictionary()
 
 
+@once
 def events(script: Script) -> tuple[Event, ...]:
     """The events of one request, in the order in which run() reaches them in the text."""
     run = script.run
@@ -127,6 +128,7 @@ def events(script: Script) -> tuple[Event, ...]:
 _all: WeakKeyDictionary[Script, tuple[Event, ...]] = WeakKeyDictionary()
 
 
+@once
 def collects(script: Script) -> tuple[Event, ...]:
     """The events of one request, and every other collect() on what is certainly a Collector."""
     if not script.collectors:

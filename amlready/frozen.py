@@ -7,10 +7,11 @@ so what it imports uses this: the same declaration, methods that are shared inst
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar, dataclass_transform, overload
 
 _T = TypeVar("_T")
+_A = TypeVar("_A")
 
 
 class _Factory:
@@ -37,6 +38,25 @@ def frozen(*, eq: bool = True) -> Callable[[type[_T]], type[_T]]: ...
 def frozen(cls: type[Any] | None = None, *, eq: bool = True) -> Any:
     """Make a class of annotated fields a frozen value; `eq=False` keeps comparison by identity."""
     return _frozen(cls, eq) if cls is not None else lambda given: _frozen(given, eq)
+
+
+def once(function: Callable[[_A], _T]) -> Callable[[_A], _T]:
+    """Call a function of one frozen value once for each value, and remember what it gave: many rules ask for the same.
+
+    A generator's items are remembered as a list.
+    """
+    key = f"{function.__module__}.{function.__qualname__}"
+
+    def remembered(value: _A) -> _T:
+        state = value.__dict__
+        if key not in state:
+            given = function(value)
+            state[key] = list(given) if isinstance(given, Generator) else given
+        known: _T = state[key]
+        return known
+
+    remembered.__doc__ = function.__doc__
+    return remembered
 
 
 def replace(value: _T, **changes: object) -> _T:

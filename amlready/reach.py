@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from .frozen import once
 from .scopes import COMPREHENSIONS, FUNCTIONS, LOOPS, Function
 from .script import Script
 from .syntax import Module
@@ -47,6 +48,7 @@ def _suppresses(module: Module, statement: ast.With | ast.AsyncWith) -> bool:
     return any(module.qualified(each.func).endswith("suppress") for each in calls)
 
 
+@once
 def certain_functions(script: Script) -> list[tuple[Module, Function | None]]:
     """The functions that certainly run, with the module each is in; None stands for a module's own statements."""
     found: list[tuple[Module, Function | None]] = [(module, None) for module in imported_modules(script)]
@@ -62,6 +64,7 @@ def certain_functions(script: Script) -> list[tuple[Module, Function | None]]:
     return found
 
 
+@once
 def imported_modules(script: Script) -> list[Module]:
     """The modules of a script that are certainly imported when it is."""
     found = [script.main]

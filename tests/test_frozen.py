@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pytest
 
-from amlready.frozen import field, frozen, replace
+from amlready.frozen import field, frozen, once, replace
 
 
 @frozen
@@ -83,3 +83,17 @@ def test_patterns_match_by_place():
 def test_wrong_arguments_are_refused(arguments):
     with pytest.raises(TypeError):
         Point(*arguments[0], **arguments[1])
+
+
+def test_a_function_of_a_value_is_called_once_for_each_value():
+    calls = []
+
+    @once
+    def doubled(point):
+        calls.append(point)
+        yield point.x * 2
+
+    one, other = Point(1), Point(1)
+    assert [list(doubled(one)), list(doubled(one)), list(doubled(other))] == [[2], [2], [2]]
+    assert len(calls) == 2
+    assert one == other

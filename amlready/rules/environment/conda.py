@@ -74,8 +74,10 @@ def unknown_conda_section(conda: Conda) -> Iterator[Problem]:
     guesses = {}
     for each in conda.root:
         name = str(each.key.value)
+        if name in SECTIONS:
+            continue
         meant = near(name, [section for section in SECTIONS if section not in known])
-        if name not in SECTIONS and meant:
+        if meant:
             guesses[meant] = each
             fix = (Edit(each.key.span, meant),) if each.key.span.text == name else ()
             yield Problem(each.key.span, f"conda does not read {name!r}; did you mean {meant!r}?", fix=fix)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ...diagnostic import Level, Problem
 from ...document import Mapping, Node, Scalar
+from ...frozen import once
 from ...script import Script
 from ...source import Span
 from ...specs import Deployment, MLmodel, Model, asset_name
@@ -73,6 +74,7 @@ def is_deployed(deployment: Deployment, model: Model) -> bool:
     return parts is None or parts[1] in ("", "latest") or model.version in (None, parts[1])
 
 
+@once
 def _named_in(script: Script) -> set[str]:
     """The last parts of all paths that are written out in a script."""
     texts = (node.value for module in script.modules for node in module.of(ast.Constant))

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Iterator
 
 from ...diagnostic import Level, Problem, Related
+from ...frozen import once
 from ...jsonplaces import place
 from ...script import Body, Entry, Script
 from ...specs import Deployment, Project, Request
@@ -230,6 +231,7 @@ def _missing(deployment: Deployment, request: Request) -> tuple[ast.Subscript, s
     return next((pair for pair in _keys(deployment.script) if pair[1] not in keys), None)
 
 
+@once
 def _keys(script: Script) -> Iterator[tuple[ast.Subscript, str]]:
     """The keys that run() takes out of the parsed body in any case, and where."""
     entry, module = script.entry, script.main

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from ...diagnostic import Edit, Level, Problem
+from ...frozen import once
 from ...kinds import NOT_JSON, Kind, kind
 from ...script import Script
 from ...syntax import Call, Module, has_star
@@ -18,6 +19,7 @@ AML_RESPONSE = (
 )
 
 
+@once
 def returned(script: Script) -> Iterator[tuple[ast.Return, ast.expr]]:
     """Every `return value` of run(), unless run() or a decorator does something else with it."""
     run, module = script.run, script.main

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ...collecting import Event, Frame, collects, resolve
 from ...diagnostic import Level, Problem, Related
+from ...frozen import once
 from ...kinds import Kind, kind
 from ...script import Script
 from ...specs import Deployment, Request
@@ -15,6 +16,7 @@ from ...values import Parameter, is_none, literal, literals, source
 from .. import rule
 
 
+@once
 def _frames(script: Script) -> Iterator[tuple[Event, Frame, ast.Call]]:
     """The events whose DataFrame is made by `pandas.DataFrame(...)`, and where."""
     for event in collects(script):

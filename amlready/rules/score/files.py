@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...diagnostic import Level, Problem
+from ...frozen import once
 from ...script import Script
 from ...specs import Deployment
 from ...syntax import Module, argument, has_star
@@ -124,6 +125,7 @@ def working_directory(script: Script, deployment: Deployment) -> Iterator[Proble
             yield Problem(module.span(node), message)
 
 
+@once
 def _opened(script: Script) -> Iterator[tuple[Module, ast.expr, str]]:
     """Files that are opened for reading by a relative path, unless that may fail or the folder is changed."""
     if any(module.qualified(node) == "os.chdir" for module in script.modules for node in module.of(ast.Attribute)):

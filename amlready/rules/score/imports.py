@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from ...diagnostic import Level, Problem, Related
+from ...frozen import once
 from ...imports import brought, is_standard, providers
 from ...packages import normalise
 from ...reach import imported_modules, imports
@@ -90,6 +91,7 @@ def import_not_installed(script: Script, deployment: Deployment, conda: Conda) -
             yield Problem(module.span(node), f"{names[0]} is not installed, and this import needs it", related)
 
 
+@once
 def _certain(script: Script) -> Iterator[tuple[Module, ast.stmt, str]]:
     for module in imported_modules(script):
         yield from ((module, node, name) for node, name in imports(module))
@@ -98,6 +100,7 @@ def _certain(script: Script) -> Iterator[tuple[Module, ast.stmt, str]]:
             yield from ((script.main, node, name) for node, name in imports(script.main, function))
 
 
+@once
 def _installs_itself(script: Script) -> bool:
     """Whether a script may install packages, or look for modules elsewhere, before it imports them."""
     for module in script.modules:

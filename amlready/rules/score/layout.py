@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...diagnostic import Level, Problem, Related
+from ...frozen import once
 from ...script import CONFIG, Script
 from ...specs import Deployment
 from ...syntax import Module, is_main_guard
@@ -151,6 +152,7 @@ def _absolute(module: Module) -> Iterator[tuple[ast.stmt, str]]:
     yield from ((node, node.module) for node in module.of(ast.ImportFrom) if node.module and not node.level)
 
 
+@once
 def _changes_path(script: Script) -> bool:
     return any(
         module.qualified(node).startswith(("sys.path", "site.addsitedir", "importlib.util"))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ...artifact import Artifact
 from ...diagnostic import Edit, Level, Problem, Related
+from ...frozen import once
 from ...model_dir import ModelPath, is_changed, model_path, opened_by, reads
 from ...reach import certain_functions, is_unconditional
 from ...script import Script
@@ -108,6 +109,7 @@ def _where(model: Model) -> tuple[Related, ...]:
     return (Related(entry.value.span, "this is the model"),) if entry else ()
 
 
+@once
 def _read(script: Script) -> Iterator[tuple[Module, ast.Call, ModelPath]]:
     """The paths under AZUREML_MODEL_DIR that are certainly read, each once."""
     if any(map(is_changed, script.modules)):
