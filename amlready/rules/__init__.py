@@ -110,10 +110,26 @@ def rules() -> dict[str, Rule]:
     return dict(sorted(_imported(MODULES).items()))
 
 
+NEEDS = {
+    "endpoint": {"Endpoint"},
+    "deployment": {"Deployment"},
+    "collector": {"Deployment"},
+    "model": {"Model"},
+    "environment": {"Environment", "Conda"},
+    "score": {"Script"},
+    "request": {"Request"},
+    "data": {"Data"},
+    "monitor": {"Monitor"},
+}
+"""Modules whose rules all read one of these; where there is none, the module need not be imported."""
+
+
 @cache
-def static() -> tuple[Rule, ...]:
-    """The rules that read files only; the others, and what they import, have no place in a check."""
-    return tuple(one for one in _imported(STATIC).values() if "Trial" not in one.subjects)
+def static(present: frozenset[str] = frozenset(SUBJECTS)) -> tuple[Rule, ...]:
+    """The rules that read files only, of those modules that have something to read."""
+    modules = [each for each in STATIC if each not in NEEDS or NEEDS[each] & present]
+    chosen = (one for one in _imported(modules).values() if one.module in modules)
+    return tuple(one for one in chosen if "Trial" not in one.subjects)
 
 
 def _imported(modules: Iterable[str]) -> dict[str, Rule]:
@@ -124,8 +140,9 @@ def _imported(modules: Iterable[str]) -> dict[str, Rule]:
 
 def run(project: Project, chosen: Iterable[Rule] | None = None) -> list[Diagnostic]:
     """What the rules (all, unless some are chosen) find in a project, sorted by place, ignore comments obeyed."""
-    active = static() if chosen is None else [one for one in chosen if "Trial" not in one.subjects]
     contexts = list(_contexts(project))
+    present = frozenset(name for context in contexts for name in context)
+    active = static(present) if chosen is None else [one for one in chosen if "Trial" not in one.subjects]
     found = _without(set(_apply((one for one in active if "Ignores" not in one.subjects), contexts)), project)
     ignores = suppress(collect(_reported(project)), found, {one.name for one in active}, rules)
     remarks = _apply((one for one in active if "Ignores" in one.subjects), [{"Ignores": [ignores]}])
