@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from .document import Entry, Mapping, Scalar
+from .frozen import once
 from .project import distance
 from .specs import Deployment, Monitor, Project
 
@@ -35,10 +36,17 @@ def targets(monitor: Monitor, project: Project) -> list[Deployment]:
     named = names(monitor)
     if named is None:
         return []
-    wanted = (named[0].lower(), named[1].lower())
-    same = [each for each in project.deployments if _own(each) == wanted]
+    same = _by_name(project).get((named[0].lower(), named[1].lower()), [])
     near = min((distance(monitor.folder, each.folder) for each in same), default=0)
     return [each for each in same if distance(monitor.folder, each.folder) == near]
+
+
+@once
+def _by_name(project: Project) -> dict[tuple[str, str], list[Deployment]]:
+    found: dict[tuple[str, str], list[Deployment]] = {}
+    for each in project.deployments:
+        found.setdefault(_own(each), []).append(each)
+    return found
 
 
 def _own(deployment: Deployment) -> tuple[str, str]:
@@ -47,7 +55,12 @@ def _own(deployment: Deployment) -> tuple[str, str]:
 
 def is_watched(deployment: Deployment, project: Project) -> bool:
     """Whether a monitor among the files watches a deployment."""
-    return any(deployment in targets(monitor, project) for monitor in project.of(Monitor))
+    return deployment in _watched(project)
+
+
+@once
+def _watched(project: Project) -> list[Deployment]:
+    return [each for monitor in project.of(Monitor) for each in targets(monitor, project)]
 
 
 def signals(monitor: Monitor) -> list[tuple[Entry, str]]:

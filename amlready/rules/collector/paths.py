@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ...diagnostic import Level, Problem, Related
 from ...document import Scalar
+from ...frozen import once
 from ...specs import Deployment, Project
 from .. import rule
 from .collections import collections
@@ -166,17 +167,32 @@ def shared_path(deployment: Deployment, project: Project) -> Iterator[Problem]:
                 name: my-outputs
                 path: azureml://datastores/inference/paths/blue/outputs
     """
-    others = [
-        each for each in project.deployments if each is not deployment and _identity(each) != _identity(deployment)
-    ]
-    taken = {_normal(node): (node, f"deployment {other.name!r}") for other in others for _, node in own_paths(other)}
+    taken: dict[str, tuple[Scalar, str]] = {}
     for name, node in own_paths(deployment):
         path = _normal(node)
-        if path in taken:
-            first, owner = taken[path]
+        strangers = [
+            (first, f"deployment {other.name!r}")
+            for other, first in _stored_under(project)[path][:_COMPARED]
+            if other is not deployment and _identity(other) != _identity(deployment)
+        ]
+        for first, owner in [*strangers[-1:], *([taken[path]] if path in taken else [])][:1]:
             message = f"{owner} stores its data under this path too"
             yield Problem(node.span, message, (Related(first.span, "it is given here as well"),))
         taken.setdefault(path, (node, f"the collection {name!r}"))
+
+
+_COMPARED = 50
+"""Most deployments with one path that are looked at; the first already says what is wrong."""
+
+
+@once
+def _stored_under(project: Project) -> dict[str, list[tuple[Deployment, Scalar]]]:
+    """The collections of all deployments that have a path of their own, by path."""
+    found: dict[str, list[tuple[Deployment, Scalar]]] = {}
+    for deployment in project.deployments:
+        for _, node in own_paths(deployment):
+            found.setdefault(_normal(node), []).append((deployment, node))
+    return found
 
 
 def _identity(deployment: Deployment) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ...diagnostic import Level, Problem, Related
 from ...document import Entry, Mapping
+from ...frozen import once
 from ...specs import Deployment, Endpoint, Project
 from ...suggest import did_you_mean
 from .. import rule
@@ -62,7 +63,7 @@ def traffic_without_deployment(endpoint: Endpoint, project: Project) -> Iterator
     strange = [
         entry for key in _KEYS for entry, weight in weights(endpoint, key) if weight and name_of(entry) not in names
     ]
-    if not strange or not names or any(map(_is_named_elsewhere, project.deployments)):
+    if not strange or not names or _some_are_named_elsewhere(project):
         return
     related = tuple(
         Related(at.key.span, "a deployment is declared here") for each in names.values() if (at := each.find("name"))
@@ -80,6 +81,11 @@ def _deployments(endpoint: Endpoint, project: Project) -> list[Deployment]:
     """The deployments that belong to an endpoint, among all those that name it."""
     named = project.deployments_of.get((endpoint.name or "").lower(), ())
     return [each for each in named if each.endpoint is endpoint]
+
+
+@once
+def _some_are_named_elsewhere(project: Project) -> bool:
+    return any(map(_is_named_elsewhere, project.deployments))
 
 
 def _is_named_elsewhere(deployment: Deployment) -> bool:
