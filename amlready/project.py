@@ -20,6 +20,7 @@ from .discovery import kind_of, may_be_spec, repository, walk
 from .disk import elsewhere
 from .document import Document, Mapping, Node, Scalar
 from .frozen import field, frozen
+from .git import ignored
 from .overrides import Override, apply
 from .script import Script
 from .source import Source, Unreadable, decode, read
@@ -70,6 +71,8 @@ def load(paths: Iterable[Path], reading: Reading | None = None) -> Project:
         if path.is_dir():
             for each in walk(path):
                 loader.add(each, named=False)
+            if repository(path.absolute()) is not None:
+                loader.forget(ignored(path, loader.found_below(path)))
         else:
             named.append(normal(path))
             loader.add(path, named=True)
@@ -151,6 +154,19 @@ class _Loader:
         if kind is Deployment and self.reading.endpoint_name:
             apply(doc, (self.reading.endpoint_name,))
         self.documents.append((kind, doc))
+
+    def found_below(self, folder: Path) -> list[Path]:
+        """The files that were recognised below a folder."""
+        sources = [doc.source for _, doc in self.documents] + [each.problem.span.source for each in self.faults]
+        root = normal(folder)
+        return [each.path for each in sources if root == Path() or root in each.path.parents]
+
+    def forget(self, paths: set[Path]) -> None:
+        """Leave files out after all, because git ignores them."""
+        if paths:
+            self.documents = [each for each in self.documents if each[1].source.path not in paths]
+            self.faults = [each for each in self.faults if each.problem.span.source.path not in paths]
+            self.sources = {path: source for path, source in self.sources.items() if path not in paths}
 
     def unrecognised(self, source: Source, message: str) -> None:
         self.faults.append(Fault("unrecognised", Problem(source.top, message)))
