@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 from .distributions import BRINGS, PROVIDERS
+from .packages import Packages
 
 EXTRAS = {
     ("inference-schema", "numpy-support"): ("numpy",),
@@ -54,6 +55,12 @@ def providers(module: str) -> tuple[str, ...]:
             return table[module]
         module = module.rpartition(".")[0]
     return ()
+
+
+@lru_cache(maxsize=64)  # several rules ask about one conda file, one after the other
+def installed(packages: Packages) -> frozenset[str] | None:
+    """All distributions that a conda file may install; None when some cannot be seen, or are not known."""
+    return None if packages.opaque else brought((each.name, each.extras) for each in packages.requirements)
 
 
 def brought(distributions: Iterable[tuple[str, tuple[str, ...]]]) -> frozenset[str] | None:

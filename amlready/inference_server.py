@@ -7,6 +7,7 @@ through; whatever the server does not name itself does not matter here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from .frozen import field, frozen
 from .packages import Packages, Requirement
@@ -87,6 +88,7 @@ def entries(packages: Packages) -> list[Requirement]:
     return [each for each in packages.named(SERVER, DEFAULTS) if each.manager == "pip"]
 
 
+@lru_cache(maxsize=64)  # several rules ask about one conda file, one after the other
 def choose(packages: Packages, python: str | None) -> Choice | None:
     """The release that a conda file ends up with on a Python (`3.11`, or None if that is open).
 

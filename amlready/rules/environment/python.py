@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ...diagnostic import Level, Problem, Related
 from ...packages import Requirement
@@ -34,6 +35,7 @@ def python(conda: Conda) -> Requirement | None:
     return found[0] if len(found) == 1 else None
 
 
+@lru_cache(maxsize=64)  # several rules ask about one conda file, one after the other
 def minor(conda: Conda) -> str | None:
     """The one minor version, such as `3.11`, that the conda file lets through; None when there may be several."""
     entry = python(conda)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ...diagnostic import Level, Problem, Related
-from ...imports import brought, is_standard, providers
+from ...imports import installed, is_standard, providers
 from ...packages import Requirement
 from ...specs import Conda, Deployment, Model
 from ...versions import is_before, stretch
@@ -182,11 +182,11 @@ def pickle_needs_package(deployment: Deployment, model: Model, conda: Conda) -> 
               - azureml-inference-server-http==1.5.1
               - lightgbm==4.6.0
     """
-    installed = brought((each.name, each.extras) for each in conda.packages.requirements)
-    if installed is None or conda.packages.opaque:
+    known = installed(conda.packages)
+    if known is None:
         return
     for file, pickle in loaded_pickles(deployment, model):
-        missing = {names[0] for each in pickle.names if (names := _needs(each)) and not installed.intersection(names)}
+        missing = {names[0] for each in pickle.names if (names := _needs(each)) and not known.intersection(names)}
         for name in sorted(missing):
             message = f"{name} is not installed, and {file} cannot be loaded without it; add it under pip"
             yield Problem(packages_span(conda), message, _model_here(model, file))

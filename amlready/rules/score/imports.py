@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ...diagnostic import Level, Problem, Related
 from ...frozen import once
-from ...imports import brought, is_standard, providers
+from ...imports import installed, is_standard, providers
 from ...packages import normalise
 from ...reach import imported_modules, imports
 from ...script import Script
@@ -73,17 +74,15 @@ def import_not_installed(script: Script, deployment: Deployment, conda: Conda) -
         def run(data):
             return pd.DataFrame(data).to_dict()
     """
-    if not runs_inference_server(deployment) or conda.packages.opaque or _installs_itself(script):
-        return
-    installed = brought((each.name, each.extras) for each in conda.packages.requirements)
-    if installed is None:
+    known = installed(conda.packages)
+    if known is None or not runs_inference_server(deployment) or _installs_itself(script):
         return
     here = script.beside | (deployment.code.names if deployment.code else frozenset())
     said: set[str] = set()
     for module, node, name in _certain(script):
         top = name.partition(".")[0]
         names = providers(name)
-        if not names or is_standard(name) or {top, top + ".py"} & here or installed.intersection(names):
+        if not names or is_standard(name) or {top, top + ".py"} & here or known.intersection(names):
             continue
         if names[0] not in said and not set(_OTHERS).intersection(names):
             said.add(names[0])
@@ -92,15 +91,16 @@ def import_not_installed(script: Script, deployment: Deployment, conda: Conda) -
 
 
 @once
-def _certain(script: Script) -> Iterator[tuple[Module, ast.stmt, str]]:
-    for module in imported_modules(script):
-        yield from ((module, node, name) for node, name in imports(module))
+@lru_cache(maxsize=16)  # both rules ask about one script, one after the other
+def _certain(script: Script) -> list[tuple[Module, ast.stmt, str]]:
+    found = [(module, node, name) for module in imported_modules(script) for node, name in imports(module)]
     for function in (script.init, script.run):
         if function is not None:
-            yield from ((script.main, node, name) for node, name in imports(script.main, function))
+            found += [(script.main, node, name) for node, name in imports(script.main, function)]
+    return found
 
 
-@once
+@lru_cache(maxsize=16)
 def _installs_itself(script: Script) -> bool:
     """Whether a script may install packages, or look for modules elsewhere, before it imports them."""
     for module in script.modules:
@@ -164,17 +164,15 @@ def import_of_nothing_listed(script: Script, deployment: Deployment, conda: Cond
         def prepare(data):
             return data
     """
-    if not runs_inference_server(deployment) or conda.packages.opaque or _installs_itself(script):
-        return
-    installed = brought((each.name, each.extras) for each in conda.packages.requirements)
-    if installed is None:
+    known = installed(conda.packages)
+    if known is None or not runs_inference_server(deployment) or _installs_itself(script):
         return
     here = {each.removesuffix(".py") for each in script.beside | (deployment.code.names if deployment.code else set())}
     said: set[str] = set()
     for module, node, name in _certain(script):
         top = name.partition(".")[0]
         shared = top in ("azure", "azureml", "google", "zoneinfo") or providers(name) or is_standard(name)
-        if shared or top in here | said or normalise(top) in installed or top.startswith("_"):
+        if shared or top in here | said or normalise(top) in known or top.startswith("_"):
             continue
         if top not in _LEAVES:
             said.add(top)
