@@ -252,7 +252,7 @@ class _Loader:
 
     def mlmodel(self, folder: Path) -> MLmodel | None:
         """The description in an MLflow model's folder. It has no extension, so it is never found as a spec."""
-        if not (folder / "MLmodel").is_file():
+        if not os.path.isfile(folder / "MLmodel"):
             return None
         doc = self.parsed(folder / "MLmodel", "yaml")
         if doc is None:

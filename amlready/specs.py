@@ -139,7 +139,8 @@ class Build:
     @cached_property
     def size(self) -> int:
         """Bytes of what would be sent."""
-        return sum(path.stat().st_size for each in self.upload.files if (path := self.context.path / each).is_file())
+        paths = (self.context.path / each for each in self.upload.files)
+        return sum(os.path.getsize(path) for path in paths if os.path.isfile(path))
 
 
 @frozen(eq=False)

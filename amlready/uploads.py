@@ -37,7 +37,7 @@ class Upload:
 
 def upload(folder: Path) -> Upload:
     """The files that would be uploaded of a folder."""
-    ignore_file = next((folder / name for name in IGNORE_FILES if (folder / name).is_file()), None)
+    ignore_file = next((folder / name for name in IGNORE_FILES if os.path.isfile(folder / name)), None)
     patterns = list(_patterns(ignore_file)) if ignore_file else []
     kept: list[str] = []
     excluded: list[str] = []

@@ -61,8 +61,7 @@ def missing_dockerfile(environment: Environment) -> Iterator[Problem]:
 
 def _other(build: Build) -> str:
     """What the Dockerfile may be, when it has another name."""
-    folder = build.context.path
-    here = sorted(each.name for each in folder.iterdir() if "dockerfile" in each.name.lower() and each.is_file())
+    here = [each for each in build.upload.files if "/" not in each and "dockerfile" in each.lower()]
     return f"; write dockerfile_path: {here[0]}" if len(here) == 1 else ""
 
 

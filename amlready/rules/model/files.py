@@ -116,7 +116,10 @@ def model_without_path(model: Model) -> Iterator[Problem]:
     entry = model.find("path")
     if entry is None:
         named = model.find("name")
-        yield Problem(named.key.span if named else model.source.top, "this model has no path; name its file or folder")
+        yield Problem(
+            named.key.span if named else model.source.top,
+            "this model has no path; name its file or folder, or give --path",
+        )
     elif getattr(entry.value, "value", None) == "":
         yield Problem(entry.value.span, "the path is empty, which stands for the folder of this file; name the model's")
 
@@ -186,7 +189,7 @@ def empty_model(model: Model) -> Iterator[Problem]:
         ignored = artifact.uploaded.ignore_file if artifact.uploaded.excluded else None
         why = f"{ignored.name} in it leaves everything out" if ignored else "it is empty"
         yield Problem(place(model), f"nothing of the folder {artifact.name!r} would be uploaded: {why}")
-    elif not artifact.is_folder and artifact.root.is_file() and artifact.size(artifact.name) == 0:
+    elif not artifact.is_folder and os.path.isfile(artifact.root) and artifact.size(artifact.name) == 0:
         yield Problem(place(model), f"the file {artifact.name!r} is empty")
 
 

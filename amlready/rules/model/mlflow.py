@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from pathlib import Path
 
 from ...diagnostic import Edit, Level, Problem, Related
 from ...document import Entry, Scalar
@@ -96,7 +96,7 @@ def missing_mlmodel(model: Model) -> Iterator[Problem]:
     artifact = model.artifact
     if not _is_mlflow(model) or artifact is None or not artifact.is_folder or not artifact.files:
         return
-    if (artifact.root / "MLmodel").is_file():
+    if artifact.placed("MLmodel") in artifact.files:
         return
     below = [each.partition("/")[2].rpartition("/")[0] for each in artifact.named("MLmodel")]
     entry = model.find("path")
@@ -150,12 +150,8 @@ def mlmodel_names_missing_file(model: Model) -> Iterator[Problem]:
     if model.mlmodel is None or model.path is None:
         return
     for node in _named_files(model.mlmodel):
-        if not _exists(model.path.path, str(node.value)):
+        if not os.path.exists(model.path.path / str(node.value)):
             yield Problem(node.span, f"there is no {node.value!r} in this folder")
-
-
-def _exists(folder: Path, name: str) -> bool:
-    return (folder / name).exists()
 
 
 def _named_files(mlmodel: MLmodel) -> Iterator[Scalar]:
