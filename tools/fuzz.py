@@ -1,9 +1,9 @@
-"""Fuzz the check with coverage guidance: `python tools/fuzz.py [FILE] [LIBFUZZER OPTION...]` (needs `pip install atheris`).
+"""Fuzz the check with coverage guidance: `python tools/fuzz.py [FILE] [LIBFUZZER OPTION...]`, after pip install atheris.
 
 FILE is the file of this repository's endpoint that is replaced by the fuzzer's bytes (deployment.yml). Every input is
 checked from end to end; a traceback ends the run with the input that caused it, and so does anything over 1 s
-(-timeout=1) or 200 MB (-rss_limit_mb=200), unless other limits are given. Without atheris the tests in tests/test_fuzz.py
-do the same with hypothesis.
+(-timeout=1) or 200 MB (-rss_limit_mb=200), unless other limits are given. Without atheris the tests in
+tests/test_fuzz.py do the same with hypothesis.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ LIMITS = ("-timeout=1", "-rss_limit_mb=200", "-max_len=4096")
 
 def main() -> None:
     try:
-        import atheris  # type: ignore[import-not-found]
+        import atheris
     except ImportError:
         raise SystemExit("atheris is not installed: pip install atheris") from None
     with atheris.instrument_imports(include=["amlready"]):
-        import fuzzing  # type: ignore[import-not-found]
+        import fuzzing
 
     target = "deployment.yml"
     options = sys.argv[1:]
