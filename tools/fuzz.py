@@ -1,4 +1,4 @@
-"""Fuzz the check with coverage guidance: `python tools/fuzz.py [FILE] [LIBFUZZER OPTION...]`, after pip install atheris.
+"""Fuzz the check with coverage guidance: `python tools/fuzz.py [FILE] [LIBFUZZER OPTION...]`. Needs atheris.
 
 FILE is the file of this repository's endpoint that is replaced by the fuzzer's bytes (deployment.yml). Every input is
 checked from end to end; a traceback ends the run with the input that caused it, and so does anything over 1 s
