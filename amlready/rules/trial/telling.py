@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...diagnostic import Problem, Related
 from ...document import Scalar
+from ...frozen import replace
 from ...source import Source, Span
 from ...specs import Deployment
 
