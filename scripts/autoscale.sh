@@ -3,6 +3,7 @@
 # Usage: scripts/autoscale.sh [OPTION...]
 #   --endpoint-name NAME    another endpoint than deployment.yml says
 #   --deployment-name NAME  another deployment
+#   --live                  the deployment that has the live traffic, whichever it is
 #   --min N --max N         never fewer or more instances than this (3, 6)
 #   --above N --below N     percent of the processors, on average of 5 minutes, to add or drop one at (70, 30)
 #   --delete                stop doing it
@@ -11,14 +12,15 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/azure.sh
 source scripts/azure.sh
 
-min=3 max=6 above=70 below=30 delete=''
-options 'endpoint-name: deployment-name: min: max: above: below: delete' "$@"
+min=3 max=6 above=70 below=30 live='' delete=''
+options 'endpoint-name: deployment-name: live min: max: above: below: delete' "$@"
 whole min "$min" 1 50
 whole max "$max" "$min" 50
 whole above "$above" 2 100
 whole below "$below" 1 "$((above - 1))"
 names deployment.yml
 connect
+[[ -z $live ]] || serving
 
 setting=$endpoint.$deployment
 [[ -z $delete ]] || { remove_scaling "$setting" && exit; }

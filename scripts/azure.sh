@@ -195,6 +195,14 @@ shares() {
 # live SHARES: the names of those that get some.
 live() { tr ' ' '\n' <<<"$1" | sed -n 's/=0*[1-9][0-9]*$//p' | tr '\n' ' ' | sed 's/ $//'; }
 
+# serving: set `deployment` to the one that has the live traffic.
+serving() {
+    local traffic
+    traffic=$(shares traffic)
+    deployment=$(live "$traffic")
+    [[ -n $deployment && $deployment != *' '* ]] || fail "not one deployment serves, but: ${traffic:-none}; give --deployment-name"
+}
+
 # send SHARES [KIND]: the traffic from now on, or the mirror-traffic.
 send() {
     settled online-endpoint --name "$endpoint" >/dev/null

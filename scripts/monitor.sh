@@ -4,6 +4,7 @@
 #   --file FILE             the monitor (monitor.yml)
 #   --endpoint-name NAME    watch another endpoint than the file says, by a monitor called NAME-monitor
 #   --deployment-name NAME  watch another deployment, such as green after a rollout
+#   --live                  watch the deployment that has the live traffic, whichever it is
 #   --email ADDRESS         whom to tell when a threshold is crossed
 #   --set KEY=VALUE...      change the monitor, as az ml does: --set trigger.frequency=week
 #   --delete                stop watching
@@ -12,8 +13,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=scripts/azure.sh
 source scripts/azure.sh
 
-file='' email='' delete=''
-options 'file: endpoint-name: deployment-name: email: set delete' "$@"
+file='' live='' email='' delete=''
+options 'file: endpoint-name: deployment-name: live email: set delete' "$@"
 file=$(as_given "$file" monitor.yml)
 target=$(watched "$file")
 endpoint_name=${endpoint_name:-${AML_ENDPOINT:-${target%%:*}}} deployment_name=${deployment_name:-${target##*:}}
@@ -31,6 +32,7 @@ say "check: $file"
 amlready=$(amlready_program)
 "$amlready" check "$file" || fail "nothing was sent; mend this first"
 connect
+[[ -z $live ]] || serving
 
 # Without both collections az would end in a traceback.
 of='data_collector.collections.model'

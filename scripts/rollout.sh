@@ -65,7 +65,7 @@ else
     for share in 10 50 100; do stage "$old=$((100 - share)) $deployment=$share"; done
     probe
     trap 'rm -f "$errors"' EXIT
-    say "$deployment has all the traffic; what watches or scales $old does not know it: scripts/monitor.sh, scripts/autoscale.sh"
+    say "$deployment has all the traffic; what watches or scales $old is not told: scripts/monitor.sh --live, scripts/autoscale.sh --live"
 fi
 if [[ -n $delete_old && $old != *$'\n'* ]]; then
     [[ -z $old ]] || remove_deployment "$old"

@@ -241,6 +241,18 @@ def test_nothing_is_scaled_or_watched_that_is_not_there(deployed, script):
     assert f"there is no deployment green of {NAME}; scripts/deploy.sh makes one" in ran.err
 
 
+@pytest.mark.parametrize("script", ["autoscale", "monitor"])
+def test_the_deployment_that_serves_is_found(deployed, script):
+    assert deployed.run("deploy.sh", "--file", "variants/green.yml", "--all-traffic").status == 0
+    ran = deployed.run(f"{script}.sh", "--live")
+    assert ran.status == 0, ran.err
+    assert f"ml online-deployment show --name green --endpoint-name {NAME}" in ran.calls
+    deployed.state["endpoints"][NAME]["traffic"] = {"blue": 50, "green": 50}
+    ran = deployed.run(f"{script}.sh", "--live")
+    assert ran.status == 1
+    assert "not one deployment serves, but: blue=50 green=50; give --deployment-name" in ran.err
+
+
 # --- monitor.sh ------------------------------------------------------------------------------------------------------
 
 
