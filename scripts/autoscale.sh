@@ -28,8 +28,9 @@ id=$(seen online-deployment id --name "$deployment" --endpoint-name "$endpoint")
 [[ -n $id ]] || fail "there is no deployment $deployment of $endpoint; scripts/deploy.sh makes one"
 
 wanted="$min $max $above $below"
-profile='profiles[0].[capacity.minimum, capacity.maximum, rules[0].metricTrigger.threshold, rules[1].metricTrigger.threshold]'
-there=$(monitor autoscale list --query "[?name=='$setting'].$profile | []" --output tsv | sed 's/\.0*$//' | paste -sd ' ' -)
+values='capacity.minimum, capacity.maximum, rules[0].metricTrigger.threshold, rules[1].metricTrigger.threshold'
+there=$(monitor autoscale list --query "[?name=='$setting'].profiles[0].[$values] | []" --output tsv |
+    sed 's/\.0*$//' | paste -sd ' ' -)
 if [[ $there == "$wanted" ]]; then
     say "autoscale: $setting is as it should be"
     exit
@@ -42,5 +43,7 @@ else
     monitor autoscale update --name "$setting" --min-count "$min" --max-count "$max" --count "$min" --output none
     monitor autoscale rule delete --autoscale-name "$setting" --index '*' --output none
 fi
-monitor autoscale rule create --autoscale-name "$setting" --condition "CpuUtilizationPercentage > $above avg 5m" --scale out 1 --output none
-monitor autoscale rule create --autoscale-name "$setting" --condition "CpuUtilizationPercentage < $below avg 5m" --scale in 1 --output none
+for rule in "> $above avg 5m:out" "< $below avg 5m:in"; do
+    monitor autoscale rule create --autoscale-name "$setting" --condition "CpuUtilizationPercentage ${rule%:*}" \
+        --scale "${rule#*:}" 1 --output none
+done

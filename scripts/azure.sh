@@ -95,8 +95,8 @@ amlready_program() {
         fail "amlready is neither in .venv nor on the PATH; scripts/local.sh installs it in .venv"
 }
 
-# check ENDPOINT-FILE FILE: that amlready finds nothing in them as they are written, nor an error in what the options make
-# of them.
+# check ENDPOINT-FILE FILE: that amlready finds nothing in them as they are written, nor an error in what the options
+# make of FILE.
 check() {
     local amlready own each changed=()
     amlready=$(amlready_program)
@@ -105,7 +105,7 @@ check() {
     own=$(written endpoint_name "$2" | small)
     [[ $endpoint == "$own" ]] || changed+=(--endpoint-name "$endpoint")
     [[ $endpoint != "$own" || $own == "$(written name "$1" | small)" ]] ||
-        fail "$2 belongs to the endpoint $own, which $1 does not declare; give its --endpoint-file, or an --endpoint-name"
+        fail "$2 belongs to the endpoint $own, not to that of $1; give its --endpoint-file, or an --endpoint-name"
     [[ $deployment == "$(written name "$2" | small)" ]] || changed+=(--name "$deployment")
     for each in ${sets[@]+"${sets[@]}"}; do changed+=(--set "$each"); done
     ((${#changed[@]} == 0)) || "$amlready" check "$2" --level error "${changed[@]}" ||
@@ -130,17 +130,18 @@ connect() {
     command -v az >/dev/null || fail "the Azure CLI is not installed (no program az); see https://aka.ms/azure-cli"
     extensions=$(az extension list --query '[].name' --output tsv | tr '\n' ' ')
     [[ " $extensions" != *' azure-cli-ml '* ]] ||
-        fail "the old extension azure-cli-ml is installed and gets in the way of ml; az extension remove --name azure-cli-ml"
+        fail "the old extension azure-cli-ml gets in the way of ml; az extension remove --name azure-cli-ml"
     [[ " $extensions" == *' ml '* ]] || fail "the Azure CLI has no extension ml; az extension add --name ml"
     AML_SUBSCRIPTION=$(az account show ${asked:+--subscription "$asked"} --query id --output tsv 2>/dev/null) ||
         fail "not logged in to Azure${asked:+, or not to a subscription $asked}; az login"
     AML_RESOURCE_GROUP=${AML_RESOURCE_GROUP:-$(configured group)}
-    [[ -n $AML_RESOURCE_GROUP ]] || fail "no resource group; set AML_RESOURCE_GROUP, or az configure --defaults group=NAME"
+    [[ -n $AML_RESOURCE_GROUP ]] ||
+        fail "no resource group; set AML_RESOURCE_GROUP, or az configure --defaults group=NAME"
     AML_WORKSPACE=${AML_WORKSPACE:-$(configured workspace)}
     [[ -n $AML_WORKSPACE ]] || fail "no workspace; set AML_WORKSPACE, or az configure --defaults workspace=NAME"
     region=$(az ml workspace show --name "$AML_WORKSPACE" --resource-group "$AML_RESOURCE_GROUP" \
         --subscription "$AML_SUBSCRIPTION" --query location --output tsv --only-show-errors) ||
-        fail "no workspace $AML_WORKSPACE in resource group $AML_RESOURCE_GROUP of subscription $AML_SUBSCRIPTION, or no right to see it"
+        fail "no workspace $AML_WORKSPACE in resource group $AML_RESOURCE_GROUP of $AML_SUBSCRIPTION, or no right to see it"
     export AML_SUBSCRIPTION AML_RESOURCE_GROUP AML_WORKSPACE region
 }
 
@@ -184,7 +185,7 @@ settled() {
 # --- traffic ---------------------------------------------------------------------------------------------------------
 
 # What options of scripts/rollout.sh set.
-request=sample-request.json requests=10 tolerate=0 mirror=0 pause=60
+request='' requests=10 tolerate=0 mirror=0 pause=60
 
 # shares KEY: who gets how much of the endpoint's `traffic` or `mirror_traffic`, as "blue=90 green=10".
 shares() {
@@ -200,7 +201,8 @@ serving() {
     local traffic
     traffic=$(shares traffic)
     deployment=$(live "$traffic")
-    [[ -n $deployment && $deployment != *' '* ]] || fail "not one deployment serves, but: ${traffic:-none}; give --deployment-name"
+    [[ -n $deployment && $deployment != *' '* ]] ||
+        fail "not one deployment serves, but: ${traffic:-none}; give --deployment-name"
 }
 
 # send SHARES [KIND]: the traffic from now on, or the mirror-traffic.
@@ -236,10 +238,12 @@ give_back() {
     ((mirror == 0)) || everything+=(--mirror-traffic "$deployment=0")
     trap '' INT TERM
     say "rolling back: all traffic to $1"
-    aml online-endpoint update --name "$endpoint" "${everything[@]}" --no-wait ||
-        { settled online-endpoint --name "$endpoint" >/dev/null && aml online-endpoint update --name "$endpoint" "${everything[@]}"; } ||
-        printf 'amlready: NOT ROLLED BACK; az ml online-endpoint update --name %s --traffic %s=100\n' "$endpoint" "$1" >&2
-    say "$deployment is still there to be looked at, and paid for: scripts/logs.sh and delete.sh --deployment-name $deployment"
+    if aml online-endpoint update --name "$endpoint" "${everything[@]}" --no-wait; then :
+    elif ! settled online-endpoint --name "$endpoint" >/dev/null ||
+        ! aml online-endpoint update --name "$endpoint" "${everything[@]}"; then
+        say "NOT ROLLED BACK; az ml online-endpoint update --name $endpoint --traffic $1=100"
+    fi
+    say "$deployment is still there, to be looked at, and paid for: scripts/logs.sh, scripts/delete.sh"
 }
 
 # --- what is sent and removed ----------------------------------------------------------------------------------------
@@ -283,7 +287,7 @@ put_deployment() {
     fi
     for each in ${sets[@]+"${sets[@]}"}; do
         [[ ${each%%=*} != *[.[]* ]] ||
-            fail "$deployment exists, and to update it az takes no --set of something within ${each%%[.[=]*}; write it into $1"
+            fail "$deployment exists, and then az takes no --set within ${each%%[.[=]*}; write it into $1"
     done
     say "deployment: updating $deployment"
     # As text, which is what the values are when it is created.
@@ -297,10 +301,13 @@ remove_deployment() {
     remove_scaling "$endpoint.$1"
 }
 
-# remove_scaling PREFIX: the autoscale settings whose names begin so; scripts/autoscale.sh calls them ENDPOINT.DEPLOYMENT.
+# remove_scaling NAME: the autoscale setting NAME, or all of the endpoint NAME; scripts/autoscale.sh calls them
+# ENDPOINT.DEPLOYMENT. Who may delete an endpoint may not be allowed to see them.
 remove_scaling() {
-    local each
-    for each in $(monitor autoscale list --query "[?starts_with(name, '$1')].name" --output tsv); do
+    local names each
+    names=$(monitor autoscale list --query "[?name=='$1' || starts_with(name, '$1.')].name" --output tsv) ||
+        { say "autoscale: if $1 has settings, they stay" && return; }
+    for each in $names; do
         say "autoscale: deleting $each"
         monitor autoscale delete --name "$each"
     done
@@ -338,13 +345,16 @@ register() {
 
 # landing: print where requests go, and where what is collected of them lands.
 landing() {
-    local each
-    printf 'scoring URI: %s\n' "$(seen online-endpoint scoring_uri --name "$endpoint")"
-    for each in $(seen online-deployment "values(data_collector.collections || \`{}\`)[?enabled=='true'].data" \
-        --name "$deployment" --endpoint-name "$endpoint"); do
+    local found each
+    found=$(seen online-endpoint scoring_uri --name "$endpoint")
+    printf 'scoring URI: %s\n' "$found"
+    found=$(seen online-deployment "values(data_collector.collections || \`{}\`)[?enabled=='true'].data" \
+        --name "$deployment" --endpoint-name "$endpoint")
+    for each in $found; do
         # The end of an id: /data/NAME/versions/VERSION
         each=${each##*/data/}
-        printf 'collected data: %s\n' "$(seen data path --name "${each%%/*}" --version "${each##*/}")"
+        found=$(seen data path --name "${each%%/*}" --version "${each##*/}")
+        printf 'collected data: %s\n' "$found"
     done
 }
 

@@ -42,7 +42,6 @@ step=3600 format=%Y/%m/%d/%H
 ((last - first <= 400 * step)) || wrong "that is more than 400 days"
 names deployment.yml
 amlready=$(amlready_program)
-# What was fetched for another window lies elsewhere if this one has an end, to be shown alone.
 # A window with an end is shown alone, without what was fetched for others.
 into=${into:-.amlready/azure${until:+-$first-$last}}
 path=${path:-modelDataCollector/$endpoint}

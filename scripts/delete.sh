@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Delete the endpoint in Azure with all its deployments, their autoscaling and the monitor; or one deployment that serves
-# nobody. Models, environments and collected data stay.
+# Delete the endpoint in Azure with all its deployments, their autoscaling and the monitor; or one deployment that
+# serves nobody. Models, environments and collected data stay.
 # Usage: scripts/delete.sh [OPTION...]
 #   --endpoint-name NAME    another endpoint than deployment.yml says
 #   --deployment-name NAME  this deployment only
@@ -42,5 +42,5 @@ if [[ -n $state ]]; then
 else
     say "there is no endpoint $endpoint"
 fi
-remove_scaling "$endpoint."
+remove_scaling "$endpoint"
 remove_monitor "$(monitor_of monitor.yml)"

@@ -40,7 +40,7 @@ collects=$(seen online-deployment "join(' ', [${of}_inputs.enabled || '-', ${of}
     --name "$deployment" --endpoint-name "$endpoint")
 [[ -n $collects ]] || fail "there is no deployment $deployment of $endpoint; scripts/deploy.sh makes one"
 [[ $collects == 'true true' ]] ||
-    fail "$deployment does not collect both model_inputs and model_outputs, which monitoring needs; amlready explain not-monitored"
+    fail "$deployment does not collect both model_inputs and model_outputs, as monitoring needs; amlready explain not-monitored"
 
 say "monitor: $name watches $endpoint:$deployment"
 # create also replaces what is there; update takes no file.

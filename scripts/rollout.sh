@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Replace the deployment that serves by another one: beside it at first, then with 10, 50 and 100 percent of the traffic,
-# and a check after each step. Whatever goes wrong, Ctrl-C too, all traffic goes back to the old one.
+# Replace the deployment that serves by another one: beside it at first, then with 10, 50 and 100 percent of the
+# traffic, and a check after each step. Whatever goes wrong, Ctrl-C too, all traffic goes back to the old one.
 # Usage: scripts/rollout.sh [OPTION...]
 #   --file FILE          the new deployment (variants/green.yml)
 #   --alternate          take deployment.yml for the new one, if that of FILE serves already
 #   --endpoint-file FILE, --endpoint-name NAME, --deployment-name NAME, --set KEY=VALUE...
-#                        go to scripts/deploy.sh, which makes the new deployment, and the first one if nothing serves yet
+#                        as for scripts/deploy.sh, which makes the new deployment, and the first if nothing serves yet
 #   --request FILE       what it is called with in a check (sample-request.json)
 #   --requests N         how often (10)
 #   --tolerate PERCENT   how many of the calls may fail (0)
@@ -25,7 +25,8 @@ whole tolerate "$tolerate" 0 99
 whole mirror "$mirror" 0 50
 whole pause "$pause" 0 86400
 file=$(as_given "$file" variants/green.yml)
-request=$(as_given "$request" '')
+request=$(as_given "$request" sample-request.json)
+[[ -z $endpoint_file ]] || endpoint_file=$(as_given "$endpoint_file" '')
 names "$file"
 errors=$(mktemp)
 trap 'rm -f "$errors"' EXIT
@@ -39,7 +40,7 @@ if [[ -n $alternate && ($serving == "$deployment" || -z $serving) ]]; then
     names "$file"
 fi
 deploy=(scripts/deploy.sh --file "$file" --endpoint-name "$endpoint" --deployment-name "$deployment"
-    ${endpoint_file:+--endpoint-file "$(as_given "$endpoint_file" '')"} ${sets[@]+--set "${sets[@]}"})
+    ${endpoint_file:+--endpoint-file "$endpoint_file"} ${sets[@]+--set "${sets[@]}"})
 old=$(tr ' ' '\n' <<<"$serving" | grep -vx -- "$deployment" || true)
 
 if [[ -z $serving ]]; then
@@ -65,7 +66,7 @@ else
     for share in 10 50 100; do stage "$old=$((100 - share)) $deployment=$share"; done
     probe
     trap 'rm -f "$errors"' EXIT
-    say "$deployment has all the traffic; what watches or scales $old is not told: scripts/monitor.sh --live, scripts/autoscale.sh --live"
+    say "$deployment has all the traffic; to have it watched and scaled: scripts/monitor.sh and autoscale.sh --live"
 fi
 if [[ -n $delete_old && $old != *$'\n'* ]]; then
     [[ -z $old ]] || remove_deployment "$old"

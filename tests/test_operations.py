@@ -388,13 +388,23 @@ def test_a_deployment_is_deleted_unless_it_serves(deployed):
     assert (ran.status, [call for call in ran.calls if "delete" in call]) == (1, [])
     assert "blue has live traffic (blue=100)" in ran.err
     assert deployed.run("deploy.sh", "--file", "variants/green.yml").status == 0
+    deployed.state["autoscale"] = {f"{NAME}.{name}": {"profiles": []} for name in ("green", "greener")}
     ran = deployed.run("delete.sh", "--deployment-name", "green", answer="green\n")
     assert ran.changes == [
         f"ml online-deployment delete --name green --endpoint-name {NAME} --yes",
+        f"monitor autoscale delete --name {NAME}.green",
     ]
+    assert list(deployed.state["autoscale"]) == [f"{NAME}.greener"]
     ran = deployed.run("delete.sh", "--deployment-name", "green", "--yes")
     assert (ran.status, ran.changes) == (0, [])
     assert f"there is no deployment green of {NAME}" in ran.err
+
+
+def test_who_may_not_see_autoscaling_may_delete_all_the_same(deployed):
+    deployed.outcome("monitor autoscale list", {"stderr": "(AuthorizationFailed) no"})
+    ran = deployed.run("delete.sh", "--yes")
+    assert (ran.status, deployed.state["endpoints"]) == (0, {})
+    assert f"autoscale: if {NAME} has settings, they stay" in ran.err
 
 
 def test_what_cannot_be_deleted_is_not_said_to_be(deployed):

@@ -141,7 +141,7 @@ def test_a_setting_that_az_takes_only_at_creation_is_refused_before_it_is_tried(
     assert stage.run("deploy.sh", *nested).status == 0
     ran = stage.run("deploy.sh", *nested)
     assert ran.status == 1
-    assert "no --set of something within environment_variables; write it into deployment.yml" in ran.err
+    assert "no --set within environment_variables; write it into deployment.yml" in ran.err
     assert not [call for call in ran.calls if "online-deployment update" in call]
 
 
