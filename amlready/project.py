@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Mapping_
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,6 +33,7 @@ from .specs import (
     Endpoint,
     Environment,
     Fault,
+    Loaded,
     MLmodel,
     Model,
     Monitor,
@@ -40,6 +42,7 @@ from .specs import (
     Request,
     Spec,
     asset_name,
+    no_script,
 )
 
 _S = TypeVar("_S", bound=Spec)
@@ -96,7 +99,7 @@ class _Loader:
         self.sources: dict[Path, Source] = {}
         self.documents: list[tuple[type[Spec], Document]] = []
         self.faults: list[Fault] = []
-        self.scripts: dict[Path, Script | None] = {}
+        self.scripts: dict[Path, Loaded] = {}
         self.condas: dict[Path, Conda | None] = {}
         cwd = Path.cwd()
         self.starts = tuple(start for start in (repository(cwd), cwd) if start is not None)
@@ -275,7 +278,7 @@ class _Loader:
             environment=self.environment_of(doc, environments),
             code=code,
             scoring_script=scoring,
-            script=self.script(scoring.path) if scoring and scoring.exists else None,
+            load_script=partial(self.script, scoring.path) if scoring and scoring.exists else no_script,
             requests=tuple(self.requests(base)),
         )
 
@@ -307,9 +310,11 @@ class _Loader:
         base = doc.source.path.parent
         return min(exact or same, key=lambda spec: distance(base, spec.folder), default=None)
 
-    def script(self, path: Path) -> Script | None:
+    def script(self, path: Path) -> Loaded:
         if path not in self.scripts:
-            self.scripts[path] = self.loaded(path)
+            before = len(self.faults)
+            loaded = self.loaded(path)
+            self.scripts[path] = loaded, tuple(self.faults[before:])
         return self.scripts[path]
 
     def loaded(self, path: Path) -> Script | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -192,16 +192,49 @@ class Request:
 
 
 @frozen(eq=False)
+class Fault:
+    """A file that gives no subject: `kind` is `unreadable`, `yaml`, `conda`, `syntax` or `unrecognised`."""
+
+    kind: str
+    problem: Problem
+
+
+Loaded: TypeAlias = tuple[Script | None, tuple[Fault, ...]]
+"""A scoring script, and what is wrong with it or with the modules beside it."""
+
+
+def no_script() -> Loaded:
+    return None, ()
+
+
+@frozen(eq=False)
 class Deployment(Spec):
-    """An online deployment and what its references lead to; what was not found, or could not be read, is None."""
+    """An online deployment and what its references lead to; what was not found, or could not be read, is None.
+
+    The scoring script is read by `load_script` when it is asked for, which may be in another process: nearly half of
+    a check's time is spent on scripts.
+    """
 
     endpoint: Endpoint | None = None
     model: Model | None = None
     environment: Environment | None = None
     code: Reference | None = None
     scoring_script: Reference | None = None
-    script: Script | None = None
+    load_script: Callable[[], Loaded] = no_script
     requests: tuple[Request, ...] = ()
+
+    @cached_property
+    def _loaded(self) -> Loaded:
+        return self.load_script()
+
+    @property
+    def script(self) -> Script | None:
+        return self._loaded[0]
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What is wrong with its script and the modules beside that."""
+        return self._loaded[1]
 
     @property
     def is_kubernetes(self) -> bool:
@@ -214,14 +247,6 @@ class Deployment(Spec):
         return node if isinstance(node, Mapping) else None
 
 
-@frozen(eq=False)
-class Fault:
-    """A file that gives no subject: `kind` is `unreadable`, `yaml`, `conda`, `syntax` or `unrecognised`."""
-
-    kind: str
-    problem: Problem
-
-
 AnySpec: TypeAlias = Endpoint | Deployment | Model | Environment | Conda | Data | Monitor
 _S = TypeVar("_S", bound=Spec)
 
@@ -232,8 +257,9 @@ class Project:
 
     specs: tuple[AnySpec, ...] = ()
     faults: tuple[Fault, ...] = ()
+    """What is wrong with files other than scripts and their modules, whose faults are with their deployment."""
     sources: dict[Path, Source] = field(default_factory=dict)
-    """Every file that was read, for ignore comments."""
+    """Every file that was read, for ignore comments; scripts join when they are asked for."""
     context: frozenset[Path] = frozenset()
     """Files that were read only to see how a named file fits in; nothing is reported in them."""
     starts: tuple[Path, ...] = ()

@@ -114,6 +114,7 @@ def test_fixing_the_bad_example_gives_the_good_one(rule, tmp_path, monkeypatch):
     if not edits:
         return  # this rule offers none
     good = load(rule, blocks(rule)["Good"], tmp_path / "good", monkeypatch)
+    assert not any(each.faults for each in good.deployments)  # which reads their scripts
     fixed = apply(edits)
     assert fixed == {str(path): good.sources[path].text for path in map(Path, fixed)}
 

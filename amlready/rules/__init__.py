@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Protocol
 from ..diagnostic import Diagnostic, Level, Problem
 from ..frozen import frozen
 from ..ignore import Ignores, collect, suppress
+from ..sharing import Findings, run_shared, shares
 from ..source import Source
-from ..specs import Deployment, Environment, Project
+from ..specs import AnySpec, Deployment, Environment, Project
 
 if TYPE_CHECKING:
     from ..local.evidence import Trial
@@ -33,6 +34,7 @@ SUBJECTS = (
     "Data",
     "Monitor",
     "Trial",
+    "Fault",
     "Ignores",
 )
 """What a rule may ask for, by annotation. There is a Trial only when a scoring script was tried, by `score`."""
@@ -140,13 +142,29 @@ def _imported(modules: Iterable[str]) -> dict[str, Rule]:
 
 def run(project: Project, chosen: Iterable[Rule] | None = None) -> list[Diagnostic]:
     """What the rules (all, unless some are chosen) find in a project, sorted by place, ignore comments obeyed."""
-    contexts = list(_contexts(project))
-    present = frozenset(name for context in contexts for name in context)
-    active = static(present) if chosen is None else [one for one in chosen if "Trial" not in one.subjects]
-    found = _without(set(_apply((one for one in active if "Ignores" not in one.subjects), contexts)), project)
+    given = None if chosen is None else [one for one in chosen if "Trial" not in one.subjects]
+    parts = shares(project.specs)
+
+    def checked(specs: Sequence[AnySpec]) -> Findings:
+        return _checked(project, specs, specs is parts[0], given)
+
+    everything, present = run_shared(parts, checked, project.sources)
+    active = static(present) if given is None else given
+    found = _without(everything, project)
     ignores = suppress(collect(_reported(project)), found, {one.name for one in active}, rules)
     remarks = _apply((one for one in active if "Ignores" in one.subjects), [{"Ignores": [ignores]}])
     return sorted(ignores.kept | set(remarks), key=lambda each: each.order)
+
+
+def _checked(
+    project: Project, specs: Sequence[AnySpec], is_first: bool, given: Sequence[Rule] | None
+) -> Findings:
+    """What is found in some of the specs, and which subjects there are; what holds for the project comes first."""
+    contexts = list(_contexts(project, specs, is_first))
+    present = frozenset(name for context in contexts for name in context)
+    active = static(present) if given is None else given
+    wanted = (one for one in active if "Ignores" not in one.subjects and (is_first or one.subjects != ("Project",)))
+    return set(_apply(wanted, contexts)), present
 
 
 def _reported(project: Project) -> list[Source]:
@@ -197,13 +215,21 @@ def _distinct(names: tuple[str, ...], contexts: Sequence[_Context]) -> list[tupl
     return list(found.values())
 
 
-def _contexts(project: Project) -> Iterator[_Context]:
-    """Subjects that belong together: the project, each deployment with what it refers to, and each spec by itself."""
+def _contexts(
+    project: Project, specs: Sequence[AnySpec] | None = None, is_first: bool = True
+) -> Iterator[_Context]:
+    """Subjects that belong together: the project, each deployment with what it refers to, and each spec by itself.
+
+    Without `specs` they are all of the project's.
+    """
     whole: _Context = {"Project": [project]}
-    yield whole
-    for deployment in project.deployments:
-        yield {**whole, **_around(deployment)}
-    for spec in project.specs:
+    if is_first:
+        yield {**whole, "Fault": list(project.faults)}
+    specs = project.specs if specs is None else specs
+    for spec in specs:
+        if isinstance(spec, Deployment):
+            yield {**whole, **_around(spec)}
+    for spec in specs:
         context: _Context = {**whole, type(spec).__name__: [spec]}
         if isinstance(spec, Environment) and spec.conda is not None:
             context["Conda"] = [spec.conda]
@@ -223,6 +249,8 @@ def _around(deployment: Deployment) -> _Context:
     context: _Context = {name: [value] for name, value in parts.items() if value is not None}
     if deployment.requests:
         context["Request"] = list(deployment.requests)
+    if deployment.faults:
+        context["Fault"] = list(deployment.faults)
     return context
 
 

@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from .. import schema as schemas
 from ..diagnostic import Level, Problem, Related
 from ..ignore import Ignores
-from ..specs import Project, Spec
+from ..specs import Fault, Project, Spec
 from ..suggest import did_you_mean
 from . import rule, rules
 
 
-def _faults(project: Project, kind: str) -> Iterator[Problem]:
-    return (fault.problem for fault in project.faults if fault.kind == kind)
+def _of(fault: Fault, kind: str) -> Iterator[Problem]:
+    if fault.kind == kind:
+        yield fault.problem
 
 
 @rule(Level.ERROR)
-def unreadable(project: Project) -> Iterator[Problem]:
+def unreadable(fault: Fault) -> Iterator[Problem]:
     """The file cannot be read as UTF-8 text.
 
     azure-ai-ml opens specs as UTF-8 and stops at the first byte that is not (a raw `UnicodeDecodeError`). Devices,
@@ -37,11 +38,11 @@ def unreadable(project: Project) -> Iterator[Problem]:
         endpoint_name: my-endpoint
         description: café
     """
-    yield from _faults(project, "unreadable")
+    yield from _of(fault, "unreadable")
 
 
 @rule(Level.ERROR)
-def yaml(project: Project) -> Iterator[Problem]:
+def yaml(fault: Fault) -> Iterator[Problem]:
     """The file is not YAML that azure-ai-ml can load.
 
     The SDK takes one document a file, in YAML 1.1, with plain tags. It parses with PyYAML's safe loader; so does this
@@ -61,7 +62,7 @@ def yaml(project: Project) -> Iterator[Problem]:
         endpoint_name: my-endpoint
         description: "blue: the first one"
     """
-    yield from _faults(project, "yaml")
+    yield from _of(fault, "yaml")
 
 
 _FAMILIES = {
@@ -159,7 +160,7 @@ def _free_text(spec: Spec) -> list[tuple[int, int]]:
 
 
 @rule(Level.ERROR)
-def syntax(project: Project) -> Iterator[Problem]:
+def syntax(fault: Fault) -> Iterator[Problem]:
     """The scoring script, or a module beside it, is not valid Python.
 
     `az ml online-deployment create` parses the scoring script and refuses one with a syntax error; with
@@ -184,11 +185,11 @@ def syntax(project: Project) -> Iterator[Problem]:
         def run(data):
             return data
     """
-    yield from _faults(project, "syntax")
+    yield from _of(fault, "syntax")
 
 
 @rule(Level.WARNING)
-def unrecognised(project: Project) -> Iterator[Problem]:
+def unrecognised(fault: Fault) -> Iterator[Problem]:
     """A file that was named on the command line is none of the kinds that are checked.
 
     A spec is told by what is in it: `$schema`, or keys that only one kind has. Below a folder, files that are not
@@ -207,7 +208,7 @@ def unrecognised(project: Project) -> Iterator[Problem]:
         version: 1
         path: model/
     """
-    yield from _faults(project, "unrecognised")
+    yield from _of(fault, "unrecognised")
 
 
 @rule(Level.WARNING)
