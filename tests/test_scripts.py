@@ -16,7 +16,6 @@ from fake_az.stage import CONNECT, NAME, ROOT, SCRIPTS, Stage, brief
 
 pytest_plugins = ("fake_az.fixtures",)
 
-PLACE = {"AML_SUBSCRIPTION": "sub-id", "AML_RESOURCE_GROUP": "group", "AML_WORKSPACE": "space"}
 CHECKED = "amlready check endpoint.yml deployment.yml model.yml environment.yml"
 BLUE = f"--name blue --endpoint-name {NAME}"
 LANDING = [
@@ -304,6 +303,9 @@ def test_a_wrong_value_is_refused_before_azure_is_asked(stage, script, arguments
     assert (ran.status, ran.calls) == (2, [])
 
 
+NOWHERE = dict.fromkeys(("AML_SUBSCRIPTION", "AML_RESOURCE_GROUP", "AML_WORKSPACE"), "")
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence", "calls"),
     [
@@ -318,18 +320,27 @@ def test_a_wrong_value_is_refused_before_azure_is_asked(stage, script, arguments
 )
 def test_where_to_work_is_checked_first_and_said_in_one_sentence(stage, changes, sentence, calls):
     stage.state |= changes
-    ran = stage.run("invoke.sh")
+    ran = stage.run("invoke.sh", **NOWHERE)
     assert (ran.status, ran.out, len(ran.calls)) == (1, "", calls)
-    assert ran.calls[:4] == CONNECT[: min(calls, 4)]
+    asked = [*CONNECT[:2], *["configure --list-defaults"] * 2]
+    assert ran.calls[:4] == asked[: min(calls, 4)]
     assert [line for line in ran.err.splitlines() if line.startswith("amlready: ")] == [ran.err.splitlines()[-1]]
     assert sentence in ran.err
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_every_script_checks_where_to_work_before_it_does_anything(stage, script):
-    stage.state["defaults"] = {}
+    stage.state["workspace"]["name"] = "another"
     ran = stage.run(f"{script}.sh")
-    assert (ran.status, [call for call in ran.calls if not call.startswith("amlready")]) == (1, CONNECT[:3])
+    assert (ran.status, [call for call in ran.calls if not call.startswith("amlready")]) == (1, CONNECT)
+
+
+def test_the_defaults_of_az_say_where_to_work(deployed):
+    deployed.state["defaults"] = {"group": "group", "workspace": "space"}
+    ran = deployed.run("invoke.sh", **NOWHERE)
+    assert ran.status == 0, ran.err
+    where = ["--subscription", "sub-id", "--resource-group", "group", "--workspace-name", "space"]
+    assert ran.raw[-1][-6:] == where
 
 
 def test_a_missing_az_is_said(stage):
@@ -340,14 +351,13 @@ def test_a_missing_az_is_said(stage):
 
 def test_variables_go_before_the_defaults(stage):
     stage.state["defaults"] = {"group": "other", "workspace": "other"}
-    ran = stage.run("deploy.sh", **PLACE, AML_ENDPOINT="mine")
+    ran = stage.run("deploy.sh", AML_ENDPOINT="mine")
     assert ran.status == 0, ran.err
     where = ["--subscription", "sub-id", "--resource-group", "group", "--workspace-name", "space"]
     ml = [call for call in ran.raw if call[0] == "ml" and call[1] != "workspace"]
-    assert all(any(call[start : start + 6] == where for start in range(len(call))) for call in ml)
-    assert not [call for call in ran.calls if "configure" in call]
+    assert all(call[-6:] == where for call in ml)
     assert list(stage.state["endpoints"]) == ["mine"]
-    ran = stage.run("deploy.sh", **PLACE | {"AML_SUBSCRIPTION": "gone"})
+    ran = stage.run("deploy.sh", AML_SUBSCRIPTION="gone")
     assert (ran.status, ran.changes) == (1, [CHECKED])
     assert "or not to a subscription gone; az login" in ran.err
 
