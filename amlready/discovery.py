@@ -46,7 +46,7 @@ def kind_of(doc: Document) -> type[Spec] | None:
         return None
     if "create_monitor" in keys:
         return Monitor
-    if {"code_configuration", "data_collector"} & keys or "endpoint_name" in keys:
+    if {"code_configuration", "data_collector"} & keys or ("endpoint_name" in keys and "azuremlschemas" in schema):
         return Deployment
     by_schema = next((kind for marker, kind in _SCHEMA_KINDS if marker in schema), None)
     if by_schema is not None:
@@ -57,7 +57,7 @@ def kind_of(doc: Document) -> type[Spec] | None:
 def _kind_by_keys(doc: Document, keys: set[str]) -> type[Spec] | None:
     kind = doc.get("type")
     declared = str(kind.value).lower() if isinstance(kind, Scalar) else ""
-    if "instance_type" in keys and {"model", "environment"} & keys:
+    if _is_deployment(doc, keys):
         return Deployment
     if "auth_mode" in keys or {"name", "traffic"} <= keys:
         return Endpoint
@@ -68,6 +68,25 @@ def _kind_by_keys(doc: Document, keys: set[str]) -> type[Spec] | None:
     if declared in _DATA_TYPES and "path" in keys:
         return Data
     return Conda if _is_conda(doc) else None
+
+
+_DEPLOYED = frozenset(("model", "environment", "instance_type", "instance_count", "environment_variables", "type"))
+_ELSEWHERE = re.compile(r"(?:ml\.)?[a-z]\d\w*\.\w+")
+"""The form that machine sizes have in other clouds: `ml.g5.2xlarge`, `t3.micro`."""
+
+
+def _is_deployment(doc: Document, keys: set[str]) -> bool:
+    """Without `$schema`, other tools' files have an endpoint_name or an instance_type too."""
+    size = doc.get("instance_type")
+    if isinstance(size, Scalar) and _ELSEWHERE.fullmatch(str(size.value)):
+        return False
+    if "endpoint_name" in keys:
+        return bool(keys & _DEPLOYED) or "name" in keys
+    assets = [doc.get(key) for key in ("model", "environment")]
+    return size is not None and any(
+        isinstance(each, Mapping) or (isinstance(each, Scalar) and str(each.value).startswith(("azureml:", "file:")))
+        for each in assets
+    )
 
 
 def _is_conda(doc: Document) -> bool:

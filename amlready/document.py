@@ -258,9 +258,9 @@ def _compose(source: Source, text: str) -> yaml.Node | None:
         raise _refusal(source, error) from None
 
 
-# libyaml lets a tab separate a key from its value, and gives a bare `!` tag to text; the parser that the SDK uses does
-# neither.
-_LENIENT = re.compile(r"\t|(?<!\S)!(?=\s|\Z)")
+# libyaml lets a tab separate a key from its value, gives a bare `!` tag to text, and passes over a byte order mark in
+# the middle of a file; the parser that the SDK uses does none of this.
+_LENIENT = re.compile(r"\t|(?<!\S)!(?=\s|\Z)|\ufeff")
 
 
 def _composed(text: str, loader: type[yaml.SafeLoader]) -> yaml.Node | None:

@@ -96,18 +96,22 @@ def _unknown(case: Case) -> Said:
     message = f"{key!r} is not a key of {case.container(parent)}"
     if not isinstance(key, str):
         return Said(f"{message}; delete it")
-    home = _home(case.about, key, parent)
+    present = case.about.document.get(*[step for step in parent if isinstance(step, (str, int))])
+    entry = present.entry(key) if isinstance(present, Mapping) else None
+    value = entry.value.value if entry else None
+    home = _home(case.about, key, parent, value)
     if home is not None:
         return Said(f"{message}; {home}")
-    present = case.about.document.get(*[step for step in parent if isinstance(step, (str, int))])
     taken = {entry.key.value for entry in present} if isinstance(present, Mapping) else set()
     free = [each for each in case.fault.node["properties"] if each not in taken]
     old = _RENAMED.get(key)
     close = old if old in free else near(key, free)
     if close is None:
         return Said(f"{message}; {_MISPLACED.get(key, 'delete it')}")
-    simple = case.key is not None and case.key.span.text == key
-    return Said(f"{message}; did you mean {close!r}?", (Edit(case.key.span, close),) if case.key and simple else ())
+    fits = case.key is not None and case.key.span.text == key
+    if case.key is None or not fits or not case.about.accepts(case.fault.node["properties"][close], value):
+        return Said(f"{message}; did you mean {close!r}?")
+    return Said(f"{message}; did you mean {close!r}?", (Edit(case.key.span, close),))
 
 
 _RENAMED = {"local_path": "path", "pattern": "schedule", "data_window_size": "data_window"}
@@ -121,9 +125,10 @@ _MISPLACED = {
 }
 
 
-def _home(about: About, key: str, parent: tuple[object, ...]) -> str | None:
-    """Where a key would be right: elsewhere in the same file, or in another spec of the endpoint."""
-    homes = [path for path in _paths(about, key) if path != tuple(map(str, parent))]
+def _home(about: About, key: str, parent: tuple[object, ...], value: object) -> str | None:
+    """Where a key and its value would be right: elsewhere in the same file, or in another spec of the endpoint."""
+    here = tuple(map(str, parent))
+    homes = [path for path, node in _paths(about, key) if path != here and about.accepts(node, value)]
     if homes:
         home = min(homes, key=len)
         up = "up" if len(home) < len(parent) else "down"
@@ -151,12 +156,12 @@ _SWITCH = {
 }
 
 
-def _paths(about: About, key: str) -> Iterator[tuple[str, ...]]:
-    """Every mapping of a kind, two levels deep, that has a key."""
+def _paths(about: About, key: str) -> Iterator[tuple[tuple[str, ...], SchemaNode]]:
+    """Every mapping of a kind, two levels deep, that has a key, and what the key may hold there."""
     for first, node in [((), about.root), *_inner(about, (), about.root)]:
         for path, inner in [(first, node), *_inner(about, first, node)]:
             if key in inner.get("properties", {}):
-                yield path
+                yield path, inner["properties"][key]
 
 
 def _inner(about: About, path: tuple[str, ...], node: SchemaNode) -> list[tuple[tuple[str, ...], SchemaNode]]:

@@ -22,7 +22,7 @@ _FORMS = (
     ("percent", r"<%=?[ \t]*[\w.-]+[ \t]*%>"),
     ("underscores", r"(?<![A-Za-z0-9_])__[A-Z][A-Z0-9_]*__(?![A-Za-z0-9_])"),
     ("angle", r"<[A-Za-z][\w ./-]*>"),
-    ("variable", r"\$\{[A-Za-z_]\w*\}|\$(?!schema\b)[A-Za-z_]\w*"),
+    ("variable", r"\$\{[A-Za-z_]\w*(?::-[^}\n]*)?\}|\$\([A-Za-z_][\w.]*\)|\$\[[^\]\n]+\]|\$(?!schema\b)[A-Za-z_]\w*"),
 )
 _MARKER = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _FORMS))
 _HINT = re.compile(r"\{\{|#\{|<[%A-Za-z]|__[A-Z]|\$(?!schema\b)")
@@ -50,7 +50,7 @@ def markers(text: str) -> list[Marker]:
 
 
 def _marker(found: re.Match[str]) -> Marker:
-    name = re.sub(r"[^\w. /-]", "", found.group()).strip()
+    name = re.sub(r"[^\w. /-]", "", found.group().partition(":-")[0]).strip()
     return Marker(found.start(), found.end(), str(found.lastgroup), name)
 
 

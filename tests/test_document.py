@@ -37,6 +37,7 @@ def problem(text: str) -> Problem:
         "a: |\n  one\n  two\nb: >-\n  three\n  four\n",
         "%YAML 1.1\n---\na: 1\n...\n",
         "=: 1",
+        "a: 1\n\ufeffb: 2\n",
     ],
 )
 def test_values_are_those_of_safe_load(text):

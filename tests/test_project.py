@@ -55,6 +55,10 @@ def test_specs_are_found_by_what_they_say_whatever_they_are_called():
     "text",
     [
         "services:\n  web:\n    image: x\n",
+        "endpoint_name: sagemaker-ep\nname: x\ninstance_type: ml.g5.2xlarge\n",
+        "model: resnet\nenvironment: prod\ninstance_type: t3.micro\n",
+        "endpoint_name: anything\nregion: eu\n",
+        "model: resnet\nenvironment: prod\ninstance_type: large\n",
         "name: CI\non: [push]\njobs: {}\n",
         "apiVersion: v1\nkind: Service\nmetadata: {name: x}\n",
         "{{ .Values.helm }}\n",

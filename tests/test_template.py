@@ -23,6 +23,8 @@ from amlready.template import markers
         ("$NAME", "NAME"),
         ("${NAME}", "NAME"),
         ("#{NAME}#", "NAME"),
+        ("${NAME:-default}", "NAME"),
+        ("$(NAME)", "NAME"),
         ("__NAME__", "__NAME__"),
         ("<% NAME %>", "NAME"),
     ],

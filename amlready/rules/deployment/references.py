@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from ...diagnostic import Edit, Level, Problem, Related
@@ -278,7 +279,7 @@ def missing_script(deployment: Deployment) -> Iterator[Problem]:
     name = script.path.name
     fix: tuple[Edit, ...] = ()
     hint = ""
-    if (code.path / name).is_file():
+    if os.path.isfile(code.path / name):  # which a name that is too long does not break
         hint, fix = f"; write {name!r}", (Edit(script.node.span, name),)
     message = f"there is no file {script.node.text!r} in the code folder, which it is relative to{hint}"
     yield Problem(script.node.span, message, (Related(code.node.span, "this is the code folder"),), fix)

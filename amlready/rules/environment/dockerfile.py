@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 
@@ -163,7 +164,7 @@ def _absent(build: Build, name: str) -> str | None:
     left = any(each == path or each.startswith(path + "/") for each in upload.excluded)
     if left and upload.ignore_file:
         return f"{name!r} is not sent: {upload.ignore_file.name} in the build context leaves it out"
-    if (build.context.path / path).is_dir():
+    if os.path.isdir(build.context.path / path):
         return f"{name!r} is an empty folder, which is not sent"
     return f"there is no {name!r} in the build context, which paths start at"
 

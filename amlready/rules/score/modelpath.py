@@ -12,7 +12,7 @@ from ...model_dir import ModelPath, is_changed, model_path, opened_by, reads
 from ...reach import certain_functions, is_unconditional
 from ...script import Script
 from ...source import Span
-from ...specs import Deployment, Model
+from ...specs import Deployment, Model, Project
 from ...suggest import listed
 from ...syntax import Module
 from .. import rule
@@ -23,7 +23,7 @@ MOUNT = "/var/azureml-app/azureml-models/"
 
 
 @rule(Level.ERROR)
-def missing_model_file(script: Script, deployment: Deployment, model: Model) -> Iterator[Problem]:
+def missing_model_file(script: Script, deployment: Deployment, model: Model, project: Project) -> Iterator[Problem]:
     """The script looks for the model in a place where it will not be.
 
     A file that is registered is at `$AZUREML_MODEL_DIR/NAME`; a folder keeps its own name and is at
@@ -82,6 +82,8 @@ def missing_model_file(script: Script, deployment: Deployment, model: Model) -> 
             yield Problem(module.span(path.node), f"this path leads out of AZUREML_MODEL_DIR{_slash(path)}", related)
         elif not artifact.holds(path.text):
             fix, hint = _remedy(module, path, artifact)
+            if _fits_another(path.text, script, project):
+                fix, hint = (), "; another deployment's model has it there, so the two models differ in layout"
             what = f"the folder {artifact.name!r}" if artifact.is_folder else f"the file {artifact.name!r}"
             message = f"there is no {path.text!r} under AZUREML_MODEL_DIR: the model is {what}{hint}"
             yield Problem(module.span(path.node), message, related, fix)
@@ -90,6 +92,12 @@ def missing_model_file(script: Script, deployment: Deployment, model: Model) -> 
             where = f"in {path.text!r} under" if path.text else "in"
             hint = f"; it is in {found[0]!r} there" if len(found) == 1 else ""
             yield Problem(module.span(path.node), f"there is no MLmodel {where} AZUREML_MODEL_DIR{hint}", related)
+
+
+def _fits_another(path: str, script: Script, project: Project) -> bool:
+    """Whether a deployment with this script has a model in which the path is right."""
+    models = (each.model for each in project.deployments if each.script is script)
+    return any(each.artifact is not None and each.artifact.holds(path) for each in models if each is not None)
 
 
 def _is_mlflow(module: Module, call: ast.Call) -> bool:
