@@ -2,6 +2,7 @@ import os
 import signal
 import socket
 import threading
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -191,8 +192,13 @@ def test_a_port_in_use_is_one_sentence_with_the_way_out(host):
 
 def test_free_ports_are_different_and_follow_the_first():
     assert len(set(free_ports(0, 5))) == 5
-    first = free_ports(0, 1)[0] - 10
-    assert free_ports(first, 2) == [first, first + 1]
+    for _ in range(50):  # somebody else may have one of the two
+        first = free_ports(0, 1)[0] - 10
+        with suppress(ServerFailed):
+            assert free_ports(first, 2) == [first, first + 1]
+            break
+    else:
+        pytest.fail("no two neighbouring ports were free")
 
 
 @pytest.mark.parametrize("port", [-1, 70_000])
