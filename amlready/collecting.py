@@ -16,7 +16,7 @@ from .kinds import Kind, kind
 from .scopes import FUNCTIONS, Function
 from .script import BASIC_CONTEXT, COLLECTOR, Script
 from .syntax import Call, Module, argument, has_star
-from .values import MAX_STEPS, Parameter, ends, global_value, is_none, literal, source
+from .values import MAX_STEPS, Parameter, ends, global_value, is_none, literal, position, source
 
 MAX_DEPTH = 4
 """Most calls from run() down to collect()."""
@@ -101,9 +101,22 @@ class Event:
         given = self.given_context
         own = (self.frame.path, self.call)
         if given is None or is_none(given):
-            return own
+            return None if self._has_twin else own
         found = resolve(self.frame, given)
         return own if found is not None and is_none(found[1]) else _identity(self.frame, given)
+
+    @property
+    def _has_twin(self) -> bool:
+        """Whether the other branch of an `if` collects with the same Collector and with a context: the one branch is
+        for requests that have none yet."""
+        module, func = self.frame.module, self.call.func
+        for node in module.inside(self.frame.function):
+            if not isinstance(node, ast.Call) or not _is_collect(node) or ast.dump(node.func) != ast.dump(func):
+                continue
+            given = argument(node, 1, "correlation_context")
+            if given is not None and not is_none(given) and _are_alternatives(module, node, self.call):
+                return True
+        return False
 
     @property
     def sites(self) -> tuple[ast.Call, ...]:
@@ -238,6 +251,11 @@ def parting(one: Event, other: Event) -> tuple[Module, ast.Call, ast.Call]:
 def are_exclusive(one: Event, other: Event) -> bool:
     """Whether a request that reaches the one event cannot reach the other, later one."""
     return exclusive(*parting(one, other))
+
+
+def _are_alternatives(module: Module, one: ast.AST, other: ast.AST) -> bool:
+    first, second = sorted((one, other), key=position)
+    return exclusive(module, first, second)
 
 
 def exclusive(module: Module, first: ast.AST, second: ast.AST) -> bool:

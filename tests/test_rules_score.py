@@ -980,6 +980,30 @@ def test_without_a_sample_request_rows_may_have_names(tmp_path):
     assert check(tmp_path, {"score.py": COLLECTORS + ROWS.format("body['data']")}) == []
 
 
+# --- contexts that are passed when there is one ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "keep",
+    [
+        "    return collector.collect(frame, context) if context else collector.collect(frame)\n",
+        "    return collector.collect(frame) if context is None else collector.collect(frame, context)\n",
+        "    if context:\n        collector.collect(frame, correlation_context=context)\n"
+        "    else:\n        collector.collect(frame)\n",
+        "    if context is not None:\n        return collector.collect(frame, context)\n"
+        "    return collector.collect(frame, None)\n",
+    ],
+)
+def test_a_function_that_passes_the_context_if_there_is_one_is_left_alone(keep, tmp_path):
+    script = (
+        f"{COLLECTORS}def keep(collector, frame, context=None):\n{keep}\n\ndef run(data):\n    {{0}}keep(inputs, {FRAME})\n"
+        f"    keep(outputs, {ANSWER}{{1}})\n    return 1\n"
+    )
+    passed, dropped = ((script.replace("{0}", a).replace("{1}", b)) for a, b in (("it = ", ", it"), ("", "")))
+    assert check(tmp_path / "passed", {"score.py": passed}) == []
+    assert names(check(tmp_path / "dropped", {"score.py": dropped})) == {"context-not-passed"}
+
+
 # --- places ----------------------------------------------------------------------------------------------------------
 
 
