@@ -394,6 +394,14 @@ def test_every_step_of_the_notebook_has_a_command_that_is_understood(step):
     assert {each: fault(each) for each in ours if fault(each)} == {}
 
 
+def test_every_row_of_a_table_of_steps_has_a_command():
+    rows = [(name, row) for name in OURS for row in tables(text_of(name)) if "step" in row]
+    assert {"docs/walkthrough.md", "docs/deploy.md"} <= {name for name, _ in rows}
+    for name, row in rows:
+        commands_of_row = [span for cell in row.values() for span in spans(cell) if fault(span) is None]
+        assert any(re.match(r"amlready |az |scripts/", each) for each in commands_of_row), (name, row)
+
+
 def test_az_ml_alone_takes_every_step_that_the_scripts_take():
     plain = [each for each in commands(text_of("docs/walkthrough.md")) if each.startswith("az ")]
     for wanted in ("configure", "endpoint create", "model create", "environment create", "deployment create"):
