@@ -161,6 +161,12 @@ def test_a_kubernetes_deployment_of_a_managed_endpoint_is_noticed():
     assert found(ENDPOINT + "compute: azureml:cluster\n", blue=KUBERNETES) == {}
 
 
+@pytest.mark.parametrize("deployment", [MANAGED, KUBERNETES], ids=["managed", "kubernetes"])
+def test_a_deployment_fits_when_one_of_two_endpoints_of_its_name_is_of_its_kind(deployment):
+    reported = found(ENDPOINT, other=ENDPOINT + "compute: azureml:cluster\n", blue=deployment)
+    assert set(reported) == {"duplicate-endpoint"}
+
+
 def test_the_small_name_is_written_by_the_fix():
     Path("endpoint.yml").write_text("# our name\nname: 'Churn-Prediction'  # here\nauth_mode: key\n")
     problems = rules.run(project.load([Path(".")]), [rules.rules()["endpoint-capital"]])

@@ -17,6 +17,12 @@ def is_for_kubernetes(deployment: Deployment) -> bool:
     return spelled or (deployment.endpoint is not None and deployment.endpoint.is_kubernetes)
 
 
+def _is_another(project: Project, endpoint: Endpoint) -> bool:
+    """Whether a file declares an endpoint of the same name and of the other kind, which may be the one that is meant."""
+    same = project.endpoints_named.get((endpoint.name or "").lower(), ())
+    return any(each.is_kubernetes != endpoint.is_kubernetes for each in same)
+
+
 def _where_compute(endpoint: Endpoint) -> tuple[Related, ...]:
     entry = endpoint.find("compute")
     return (Related(entry.key.span, "the endpoint is on Kubernetes"),) if entry else ()
@@ -48,11 +54,12 @@ def kubernetes_type_case(deployment: Deployment) -> Iterator[Problem]:
 
 
 @rule(Level.ERROR)
-def managed_on_kubernetes(deployment: Deployment, endpoint: Endpoint) -> Iterator[Problem]:
+def managed_on_kubernetes(deployment: Deployment, endpoint: Endpoint, project: Project) -> Iterator[Problem]:
     """A managed deployment belongs to an endpoint that is on Kubernetes.
 
     An endpoint is on Kubernetes when it has `compute`, a deployment when it says `type: kubernetes`; azure-ai-ml
-    looks at each file by itself, and without `type` sends a managed deployment (SDK 1.35.2).
+    looks at each file by itself, and without `type` sends a managed deployment (SDK 1.35.2). Not reported when another
+    file declares a managed endpoint of that name.
 
     Bad::
 
@@ -76,7 +83,7 @@ def managed_on_kubernetes(deployment: Deployment, endpoint: Endpoint) -> Iterato
         instance_count: 3
     """
     kind = deployment.find("type")
-    if not endpoint.is_kubernetes or deployment.is_kubernetes:
+    if not endpoint.is_kubernetes or deployment.is_kubernetes or _is_another(project, endpoint):
         return
     if kind and str(kind.value.value).lower() == "kubernetes":
         return  # the letter case is a fault of its own
@@ -87,11 +94,11 @@ def managed_on_kubernetes(deployment: Deployment, endpoint: Endpoint) -> Iterato
 
 
 @rule(Level.ERROR)
-def kubernetes_on_managed(deployment: Deployment, endpoint: Endpoint) -> Iterator[Problem]:
+def kubernetes_on_managed(deployment: Deployment, endpoint: Endpoint, project: Project) -> Iterator[Problem]:
     """A Kubernetes deployment belongs to a managed endpoint.
 
     The endpoint's file names no `compute`, so azure-ai-ml makes a managed endpoint of it, which has no cluster for
-    the deployment to run on.
+    the deployment to run on. Not reported when another file declares an endpoint of that name with `compute`.
 
     Bad::
 
@@ -113,7 +120,7 @@ def kubernetes_on_managed(deployment: Deployment, endpoint: Endpoint) -> Iterato
         endpoint_name: my-endpoint
     """
     entry, named = deployment.find("type"), endpoint.find("name")
-    if entry and deployment.is_kubernetes and not endpoint.is_kubernetes:
+    if entry and deployment.is_kubernetes and not endpoint.is_kubernetes and not _is_another(project, endpoint):
         related = (Related(named.key.span, "the endpoint has no compute"),) if named else ()
         yield Problem(
             entry.value.span,
