@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from .frozen import field, frozen
 from .packages import Packages, Requirement
-from .versions import is_before, stretch
+from .versions import Stretch, is_before, stretch
 
 SERVER, DEFAULTS = "azureml-inference-server-http", "azureml-defaults"
 
@@ -53,7 +53,7 @@ RELEASES = (
     Release("0.8.4.1", "3.7", {**_OLD, "inference-schema": "~=1.5.0"}),
     Release("0.8.4", "3.7", {**_OLD, "inference-schema": "~=1.5.0"}),
     Release("0.8.0", "3.7", {**_OLD, "inference-schema": "~=1.5.0"}),
-    Release("0.7.7", "3.6", {"flask-cors": "~=3.0.1", "gunicorn": "==20.1.0"}),
+    Release("0.7.7", "3.6", {"flask-cors": "~=3.0.1", "gunicorn": "==20.1.0", "inference-schema": "~=1.5.0"}),
     Release(
         "0.4.13",
         "3.6",
@@ -67,8 +67,11 @@ RELEASES = (
 
 NEWEST = RELEASES[0].version
 
-_OF_DEFAULTS = (("1.61", "~=1.4"), ("1.58", "~=1.3"), ("1.57", "~=1.2.1"), ("1.55", "~=1.0.0"))
-_OF_OLD_DEFAULTS = (("1.49", "~=0.8.0"), ("1.44", "~=0.7.2"), ("1.34", "~=0.4.1"))
+_OF_DEFAULTS = {
+    **{">=1.61": "~=1.4", ">=1.58,<1.61": "~=1.3", ">=1.57,<1.58": "~=1.2.1", ">=1.55,<1.57": "~=1.0.0"},
+    **{">=1.49,<1.55": "~=0.8.0", ">=1.44,<1.49": "~=0.7.2", ">=1.34,<1.44": "~=0.4.1"},
+}
+"""Which servers the releases of azureml-defaults let through, since they bring one."""
 
 
 @frozen
@@ -105,22 +108,22 @@ def choose(packages: Packages, python: str | None) -> Choice | None:
 
 
 def _candidates(listed: list[Requirement], python: str | None) -> tuple[Release, ...]:
-    conditions = [stretch(_of_defaults(each) if each.name == DEFAULTS else each.condition) for each in listed]
-    if not listed or None in conditions:
+    conditions = [_lets_through(each) for each in listed]
+    if not listed or not all(conditions):
         return ()
-    fitting = (one for one in RELEASES if all(each is not None and each.admits(one.version) for each in conditions))
+    fitting = (one for one in RELEASES if all(any(a.admits(one.version) for a in each) for each in conditions))
     return tuple(each for each in fitting if python is None or not is_before(python, each.python))
 
 
-def _of_defaults(entry: Requirement) -> str:
-    """Which servers a pinned azureml-defaults lets through."""
-    version = entry.version
-    if version is None:
-        return ""
-    for start, condition in (*_OF_DEFAULTS, *_OF_OLD_DEFAULTS):
-        if not is_before(version, start):
-            return condition
-    return ""
+def _lets_through(entry: Requirement) -> list[Stretch]:
+    """The servers that an entry lets through, in one stretch or another; none when that is not known."""
+    asked = stretch(entry.condition)
+    if asked is None:
+        return []
+    if entry.name == SERVER:
+        return [asked]
+    known = ((stretch(versions), stretch(servers)) for versions, servers in _OF_DEFAULTS.items())
+    return [servers for versions, servers in known if versions and servers and asked.meets(versions)]
 
 
 def blocking(release: Release, requirements: Iterable[Requirement]) -> list[Requirement]:

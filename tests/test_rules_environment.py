@@ -647,6 +647,30 @@ def test_a_pin_that_makes_pip_go_back_to_an_old_server_is_told():
 
 
 @pytest.mark.parametrize(
+    ("entry", "servers"),
+    [
+        ("azureml-defaults~=1.48.0", ["0.7.7"]),
+        ("azureml-defaults==1.48.0.*", ["0.7.7"]),
+        ("azureml-defaults>=1.55,<1.58", ["1.2.2", "1.2.1", "1.0.0"]),
+        ("azureml-defaults==1.57.0", ["1.2.2", "1.2.1"]),
+        ("azureml-defaults==1.20.0", []),
+        ("azureml-defaults @ https://ours.example/azureml_defaults.zip", []),
+    ],
+)
+def test_a_range_of_the_defaults_lets_through_what_its_releases_bring(entry, servers):
+    listed = [packages.Requirement(None, "azureml-defaults", entry.removeprefix("azureml-defaults").strip(), "pip")]
+    choice = inference_server.choose(packages.Packages(tuple(listed)), None)
+    assert [each.version for each in (choice.candidates if choice else ())] == servers
+
+
+def test_a_range_of_the_defaults_is_not_said_to_bring_a_server_that_it_excludes():
+    reported = found(conda=conda("azureml-defaults~=1.48.0", "inference-schema==1.5.0", python="python=3.8"))
+    assert "server-held-back" not in reported
+    reported = found(conda=conda("azureml-defaults~=1.48.0", "inference-schema==1.3.0", python="python=3.8"))
+    assert reported["server-conflict"] == ["inference-schema==1.3.0"]
+
+
+@pytest.mark.parametrize(
     ("entries", "at"),
     [
         ((f"{SERVER}==1.5.1", "Jinja2==3.1.6", "click"), ["Jinja2==3.1.6"]),
