@@ -83,6 +83,11 @@ def found(**others: str) -> dict[str, list[str]]:
     return by_rule
 
 
+def messages(name: str) -> list[str]:
+    """What a rule says about the files that are there."""
+    return [each.problem.message for each in rules.run(project.load([Path(".")]), [rules.rules()[name]])]
+
+
 def conda(*pip: str, python: str = "python=3.12", others: tuple[str, ...] = ()) -> str:
     """A conda file with these entries."""
     lines = [f"  - {each}\n" for each in (python, *others, "pip=26.1.1") if each]
@@ -668,6 +673,20 @@ def test_a_range_of_the_defaults_is_not_said_to_bring_a_server_that_it_excludes(
     assert "server-held-back" not in reported
     reported = found(conda=conda("azureml-defaults~=1.48.0", "inference-schema==1.3.0", python="python=3.8"))
     assert reported["server-conflict"] == ["inference-schema==1.3.0"]
+
+
+def test_an_outdated_server_is_to_be_replaced_not_joined():
+    found(conda=conda("azureml-defaults==1.53.0"))
+    (message,) = messages("outdated-server")
+    assert message.endswith(f"write {SERVER}=={inference_server.NEWEST} instead of this line")
+
+
+def test_an_inline_environment_with_name_and_version_is_said_to_be_registered_under_them():
+    inline = "environment:\n  name: ours\n  version: '1'\n  image: ours.azurecr.io/server:3\n"
+    reported = found(deployment=DEPLOYMENT.replace("environment: azureml:ours:1\n", inline))
+    assert reported["named-inline-environment"] == ["name"]
+    (message,) = messages("named-inline-environment")
+    assert message.startswith("every deployment registers this name and version again, changed or not")
 
 
 @pytest.mark.parametrize(

@@ -277,7 +277,8 @@ def named_inline_environment(deployment: Deployment, environment: Environment) -
     """
     name, version = environment.find("name"), environment.find("version")
     if environment.inside is not None and deployment.get("environment") is environment.inside and name and version:
-        yield Problem(name.key.span, "an inline environment is registered by its content; delete name and version")
+        message = "every deployment registers this name and version again, changed or not; delete name and version"
+        yield Problem(name.key.span, message)
 
 
 ROUTES = ("liveness_route", "readiness_route", "scoring_route")

@@ -248,7 +248,8 @@ def outdated_server(conda: Conda) -> Iterator[Problem]:
 
     Such servers are from 2023 or before. "Troubleshoot online endpoints" lists what is wrong with them: before 0.4.11
     they do not start with a later Jinja2, before 0.7.0 not with Flask 2; on present-day Pythons most do not install.
-    azureml-defaults brings one below 1.0 before 1.55.
+    azureml-defaults brings one below 1.0 before 1.55; a newer server beside it is no way out, because the two exclude
+    each other.
 
     Bad::
 
@@ -274,7 +275,8 @@ def outdated_server(conda: Conda) -> Iterator[Problem]:
         lets = stretch(each.condition)
         if lets is not None and not lets.reaches("1.54.99" if each.name == DEFAULTS else "1.0.0"):
             brings = "brings an inference server below 1.0" if each.name == DEFAULTS else "is below 1.0"
-            yield Problem(each.node.span, f"this {brings}, from 2023 or before; take {SERVER}=={NEWEST}")
+            message = f"this {brings}, from 2023 or before; write {SERVER}=={NEWEST} instead of this line"
+            yield Problem(each.node.span, message)
 
 
 @rule(Level.WARNING)
