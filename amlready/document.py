@@ -108,19 +108,19 @@ class Mapping:
 
     def find(self, *path: str | int) -> Entry | None:
         """The entry at a path of keys and list positions: its key is where to point at, its value what is there."""
-        *parents, last = path
-        parent = self.get(*parents)
-        return parent.entry(last) if isinstance(parent, Mapping) else None
+        if len(path) == 1:
+            return self.index.get(path[0])
+        parent = self.get(*path[:-1])
+        return parent.index.get(path[-1]) if isinstance(parent, Mapping) else None
 
     def get(self, *path: str | int) -> Node | None:
         """The node at a path of keys and list positions, or None."""
         if not path:
             return self
-        first, *rest = path
-        entry = self.index.get(first)
+        entry = self.index.get(path[0])
         if entry is None:
             return None
-        return entry.value.get(*rest) if rest else entry.value
+        return entry.value if len(path) == 1 else entry.value.get(*path[1:])
 
 
 Node: TypeAlias = Scalar | Sequence | Mapping

@@ -60,10 +60,10 @@ class Spec:
         return self.source.path.parent
 
     def get(self, *path: str | int) -> Node | None:
-        return self.document.get(*path)
+        return self.document.root.get(*path)
 
     def find(self, *path: str | int) -> Entry | None:
-        return self.document.find(*path)
+        return self.document.root.find(*path)
 
     def text(self, *path: str | int) -> str | None:
         """A value that is text, or None."""

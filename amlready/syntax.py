@@ -10,12 +10,15 @@ import ast
 import warnings
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from .diagnostic import Problem
 from .frozen import field, frozen
-from .scopes import BINDERS, FUNCTIONS, Binding, Function, Scope, bindings_of, parameters
+from .scopes import BINDERS, COMPREHENSIONS, FUNCTIONS, Binding, Function, Scope, bindings_of, parameters
 from .source import Source, Span
+
+if TYPE_CHECKING:
+    from .values import Parameter
 
 _N = TypeVar("_N", bound=ast.AST)
 
@@ -26,6 +29,7 @@ class _Walk:
 
     nodes: list[tuple[ast.AST, tuple[Function, ...]]] = field(default_factory=list)
     parents: dict[ast.AST, ast.AST] = field(default_factory=dict)
+    by_type: dict[type[ast.AST], list[ast.AST]] = field(default_factory=dict)
 
 
 @frozen(eq=False)
@@ -77,37 +81,42 @@ class Module:
     @cached_property
     def _walk(self) -> _Walk:
         walk = _Walk()
-        nodes, parents = walk.nodes, walk.parents
+        nodes, parents, by_type = walk.nodes, walk.parents, walk.by_type
         stack: list[tuple[ast.AST, tuple[Function, ...]]] = [(self.tree, ())]
         while stack:
             node, around = pair = stack.pop()
             nodes.append(pair)
-            children = _children(node)
-            if not children:
-                continue
-            for child in children:
-                parents[child] = node
-            children.reverse()
-            if isinstance(node, FUNCTIONS):
-                body, inner = set(node.body), (*around, node)
-                stack += [(child, inner if child in body else around) for child in children]
+            kind = type(node)
+            same = by_type.get(kind)
+            if same is None:
+                by_type[kind] = [node]
             else:
-                stack += [(child, around) for child in children]
+                same.append(node)
+            fields = _FIELDS.get(kind)
+            for name in _fields(kind) if fields is None else fields:
+                value = node.__dict__.get(name)
+                if isinstance(value, ast.AST):
+                    parents[value] = node
+                    stack.append((value, around))
+                elif value and type(value) is list:
+                    inner = (*around, node) if name == "body" and isinstance(node, FUNCTIONS) else around
+                    _add(value, node, inner, walk, stack)
         return walk
 
     @cached_property
-    def _by_type(self) -> dict[type[ast.AST], list[ast.AST]]:
-        found: dict[type[ast.AST], list[ast.AST]] = {}
-        for node, _ in self.nodes:
-            found.setdefault(type(node), []).append(node)
+    def _by_function(self) -> dict[Function | None, list[ast.AST]]:
+        found: dict[Function | None, list[ast.AST]] = {None: []}
+        last: tuple[Function, ...] = ()
+        same = found[None]
+        for node, around in self.nodes:
+            if around is not last:
+                same, last = found.setdefault(around[-1] if around else None, []), around
+            same.append(node)
         return found
 
     @cached_property
-    def _by_function(self) -> dict[Function | None, list[ast.AST]]:
-        found: dict[Function | None, list[ast.AST]] = {}
-        for node, around in self.nodes:
-            found.setdefault(around[-1] if around else None, []).append(node)
-        return found
+    def _around(self) -> dict[ast.AST, tuple[Function, ...]]:
+        return dict(self.nodes)
 
     @property
     def nodes(self) -> list[tuple[ast.AST, tuple[Function, ...]]]:
@@ -116,7 +125,7 @@ class Module:
 
     def of(self, kind: type[_N]) -> list[_N]:
         """The nodes of exactly this type, in the order of the text."""
-        return self._by_type.get(kind, [])  # type: ignore[return-value]
+        return self._walk.by_type.get(kind, [])  # type: ignore[return-value]
 
     def inside(self, function: Function | None) -> list[ast.AST]:
         """The nodes whose innermost function is this one; those outside of all functions for None."""
@@ -135,14 +144,20 @@ class Module:
 
     def function_of(self, node: ast.AST) -> Function | None:
         """The innermost function that a node runs in. Decorators and default values run outside of their function."""
-        below = node
-        for above in self.ancestors(node):
-            if isinstance(above, FUNCTIONS) and below in above.body:
-                return above
-            below = above
-        return None
+        around = self._around.get(node)
+        return around[-1] if around else None
 
     # --- names ---
+
+    @cached_property
+    def has_inner_names(self) -> bool:
+        """Whether there are expressions with names of their own: comprehensions and lambdas."""
+        return any(kind in self._walk.by_type for kind in (ast.Lambda, *COMPREHENSIONS))
+
+    @cached_property
+    def definitions(self) -> dict[ast.Name, Binding | Parameter | None]:
+        """What `values.definition` has found out; most rules ask about the same names."""
+        return {}
 
     @cached_property
     def functions(self) -> dict[str, Function]:
@@ -249,28 +264,28 @@ class Module:
         return ".".join([self.imports.get(node.id, node.id), *reversed(parts)])
 
 
-def _children(node: ast.AST) -> list[ast.AST]:
-    """What a node is made of, in the order of the text, without operators and contexts: the parser has one object
-    for all of each of these, so they have no place and no parent of their own."""
-    kind, values = type(node), node.__dict__
-    found: list[ast.AST] = []
-    fields = _FIELDS.get(kind)
-    for name in _fields(kind) if fields is None else fields:
-        value = values.get(name)
-        if type(value) is list:
-            found += [item for item in value if isinstance(item, ast.AST)]
-        elif isinstance(value, ast.AST):
-            found.append(value)
-    return found
-
-
-_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {}
+_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {ast.Constant: ()}
 _WITHOUT_NODES = ("ctx", "op", "ops", "id", "attr", "arg", "asname", "module", "level", "kind", "type_comment", "rest")
+"""The parser has one object for all of each operator and context, so they have no place and no parent of their own."""
 
 
 def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
-    """The fields of a type of node that may hold nodes; looking at all of them would take twice as long."""
-    return _FIELDS.setdefault(kind, tuple(name for name in kind._fields if name not in _WITHOUT_NODES))
+    """The fields of a type of node that may hold nodes, last first; looking at all of them would take twice as long."""
+    names = tuple(name for name in reversed(kind._fields) if name not in _WITHOUT_NODES)
+    return _FIELDS.setdefault(kind, names)
+
+
+def _add(
+    children: list[object],
+    parent: ast.AST,
+    around: tuple[Function, ...],
+    walk: _Walk,
+    stack: list[tuple[ast.AST, tuple[Function, ...]]],
+) -> None:
+    for child in reversed(children):
+        if isinstance(child, ast.AST):
+            walk.parents[child] = parent
+            stack.append((child, around))
 
 
 def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:

@@ -29,6 +29,13 @@ class Parameter:
 
 def definition(module: Module, name: ast.Name) -> Binding | Parameter | None:
     """The one thing that a name stands for where it is used; None if there are several, or it cannot be seen."""
+    known = module.definitions
+    if name not in known:
+        known[name] = _defined(module, name)
+    return known[name]
+
+
+def _defined(module: Module, name: ast.Name) -> Binding | Parameter | None:
     if is_inner(module, name):
         return None
     function = module.function_of(name)
@@ -59,6 +66,8 @@ def _only(bindings: list[Binding]) -> Binding | None:
 
 def is_inner(module: Module, name: ast.Name) -> bool:
     """Whether a comprehension or a lambda between a name and its function gives the name a meaning of its own."""
+    if not module.has_inner_names:
+        return False
     for above in module.ancestors(name):
         if isinstance(above, FUNCTIONS):
             return False

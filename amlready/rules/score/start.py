@@ -234,12 +234,14 @@ def start_ends_in_exit(script: Script) -> Iterator[Problem]:
     module, init = script.main, script.init
     own = init.body if init is not None and not init.decorator_list and isinstance(init, ast.FunctionDef) else []
     for block, where in ((module.tree.body, "the script"), (own, "init()")):
-        for statement in block:
-            if isinstance(statement, ast.Raise) or _is_exit(module, statement):
-                yield Problem(module.span(statement), f"{where} always ends here, so the container never becomes ready")
-                break
-            if any(isinstance(node, ast.Return) for node in ast.walk(statement)):
-                break  # it may be left before
+        ends_here = (each for each in block if isinstance(each, ast.Raise) or _is_exit(module, each))
+        statement = next(ends_here, None)
+        if statement is not None and not _may_be_left(block[: block.index(statement)]):
+            yield Problem(module.span(statement), f"{where} always ends here, so the container never becomes ready")
+
+
+def _may_be_left(block: list[ast.stmt]) -> bool:
+    return any(isinstance(node, ast.Return) for statement in block for node in ast.walk(statement))
 
 
 def _is_exit(module: Module, statement: ast.stmt) -> bool:
