@@ -8,7 +8,7 @@ the lines it lacks; a README stays as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..misuse import Misuse
@@ -19,7 +19,7 @@ from .writing import in_the_way, write
 __all__ = ["KINDS", "init"]
 
 _TEMPLATES = Path(__file__).parent
-_KEPT = "README.md"
+_README = "README.md"
 
 
 def init(
@@ -42,9 +42,9 @@ def init(
     skeleton = kinds.skeleton(Wish(folder, kind, name, model, image))
     texts = _texts(skeleton)
     remarks = list(skeleton.remarks)
-    if (folder / _KEPT).exists():
-        texts.pop(_KEPT)
-        remarks.append(f"{_KEPT} was there, and stays as it is")
+    if (folder / _README).exists():
+        texts.pop(_README)
+        remarks.append(f"{_README} was there, and stays as it is")
     blocked = in_the_way(folder, [*texts, *skeleton.copies])
     if blocked:
         raise Misuse(f"nothing was written, for these are in the way: {', '.join(map(str, blocked))}")
@@ -74,9 +74,11 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], text)
 
 
-def _report(folder: Path, made: list[Path], remarks: list[str]) -> None:
+def _report(folder: Path, made: Sequence[Path], remarks: Sequence[str]) -> None:
     for path in made:
         print(path)
     for remark in remarks:
         print(f"- {remark}")
-    print(f"Next: `amlready check` in {folder}; {folder / _KEPT} has the other commands.")
+    where = "" if folder.resolve() == Path.cwd() else f" in {folder}"
+    more = f"; {folder / _README} has the other commands" if folder / _README in made else ""
+    print(f"Next: `amlready check`{where}{more}")

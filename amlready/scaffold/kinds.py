@@ -227,10 +227,23 @@ def _mlflow(wish: Wish, names: dict[str, str]) -> Skeleton:
     if not copies and "." in wish.model.resolve().name:
         raise Misuse(f"azure-ai-ml takes {str(wish.model)!r} for a file, because of the dot; rename the folder")
     request, is_known = mlflow.sample(wish.model / "MLmodel")
-    remarks = "zeros, by the model's signature; put values as they come"
-    unknown = "the model has no signature; put a request that it takes"
-    remark = f"sample-request.json: {remarks if is_known else unknown}"
-    return Skeleton("mlflow", names | {"model": model}, _sample(request), copies, (), (remark,))
+    by_signature = "zeros, by the model's signature; put values as they come"
+    said = by_signature if is_known else "the model has no signature; put a request that it takes"
+    remarks = [f"sample-request.json: {said}"]
+    files = _sample(request)
+    served = mlflow.served(wish.model / "MLmodel")
+    if served:
+        name, text = served
+        target = f"model/{name}"
+        if text is not None and target in copies:
+            del copies[target]
+            files[target] = text
+            remarks.append(f"{target}: the copy also has what Azure's own scoring script needs")
+        else:
+            remarks.append(
+                f"{name} of the model lacks what Azure's own scoring script needs; `amlready check` says what"
+            )
+    return Skeleton("mlflow", names | {"model": model}, files, copies, (), tuple(remarks))
 
 
 # --- a container of one's own ----------------------------------------------------------------------------------------

@@ -1,16 +1,22 @@
-"""A sample request for an MLflow model, from its signature."""
+"""What an MLflow model's own files say: a sample request, from its signature, and the packages it is served with."""
 
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from .. import document
+from ..diagnostic import Problem
+from ..document import Scalar
+from ..inference_server import DEFAULTS, NEWEST, SERVER
 from ..misuse import Misuse
+from ..packages import packages
 from ..source import Source
+from .pins import MONITORING
 
 _VALUES = {
     **{"string": "", "boolean": False, "datetime": "2026-01-01T00:00:00", "binary": ""},
@@ -41,11 +47,7 @@ def _is_small(shape: list[object]) -> bool:
 
 def _inputs(mlmodel: Path) -> list[dict[str, Any]]:
     """The signature's inputs, which are JSON in a text; empty where there are none."""
-    try:
-        found = document.value(Source(mlmodel, mlmodel.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise Misuse(f"{mlmodel} cannot be read: {error}") from None
-    match found:
+    match _read(mlmodel):
         case {"signature": {"inputs": str(text)}}:
             with suppress(ValueError):
                 inputs = json.loads(text)
@@ -55,3 +57,54 @@ def _inputs(mlmodel: Path) -> list[dict[str, Any]]:
 
 def _zeros(shape: list[int]) -> object:
     return [_zeros(shape[1:]) for _ in range(shape[0])] if shape else 0.0
+
+
+def served(mlmodel: Path) -> tuple[str, str | None] | None:
+    """The model's conda file, by its path in the model's folder, with what Azure's own scoring script needs added.
+
+    None where nothing is missing, or no conda file is named; without a text where there is no list to add to. Raises
+    Misuse.
+    """
+    match _read(mlmodel):
+        case {"flavors": {"python_function": {"env": str(name) | {"conda": str(name)}}}}:
+            path = mlmodel.parent / name
+        case _:
+            return None
+    if not path.is_file():
+        return None  # `check` says so
+    found = document.parse(Source(path, _text(path)))
+    if isinstance(found, Problem):
+        raise Misuse(f"{path} cannot be read: {found.message}")
+    listed = packages(found.root)
+    missing = [] if listed.named(SERVER, DEFAULTS) else [f"{SERVER}=={NEWEST}"]
+    missing += [] if listed.named("azureml-ai-monitoring") else [f"azureml-ai-monitoring=={MONITORING}"]
+    by_pip = [each.node for each in listed.requirements if each.manager == "pip"]
+    return (name, _added(found.source.text, by_pip, missing)) if missing and not listed.opaque else None
+
+
+def _added(text: str, entries: list[Scalar], missing: list[str]) -> str | None:
+    """The text with lines after the last of some entries, each like the line of that one."""
+    if not entries:
+        return None
+    lines = text.splitlines(keepends=True)
+    at = text.count("\n", 0, entries[-1].span.start)
+    dash = re.match(r"\s*-\s+", lines[at])
+    if dash is None:
+        return None
+    lines[at] = lines[at].rstrip("\r\n") + "\n"
+    lines[at + 1 : at + 1] = [f"{dash[0]}{each}\n" for each in missing]
+    return "".join(lines)
+
+
+def _read(path: Path) -> object:
+    try:
+        return document.value(Source(path, _text(path)))
+    except ValueError as error:
+        raise Misuse(f"{path} cannot be read: {error}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misuse(f"{path} cannot be read: {error}") from None

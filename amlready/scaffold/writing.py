@@ -40,7 +40,7 @@ def write(folder: Path, texts: Mapping[str, str], copies: Mapping[str, Path], ig
                 stream.write(text)
         for name, source in copies.items():
             _make((folder / name).parent, folders)
-            with (folder / name).open("xb") as stream, source.open("rb") as original:
+            with source.open("rb") as original, (folder / name).open("xb") as stream:
                 made.append(folder / name)
                 shutil.copyfileobj(original, stream)
         return made + _ignore(folder / _IGNORE, ignored)
