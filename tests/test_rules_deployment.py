@@ -152,6 +152,13 @@ def test_a_model_that_needs_no_code_needs_no_environment(kind):
     assert found(text + model + "instance_type: Standard_D4as_v4\n") == {}
 
 
+def test_a_deployment_that_is_meant_for_kubernetes_is_not_judged_as_a_managed_one():
+    scale = "scale_settings:\n  type: target_utilization\n  max_instances: 5\n"
+    text = KUBERNETES.replace("type: kubernetes", "type: Kubernetes").replace("instance_count: 1\n", scale)
+    assert found(text) == {"kubernetes-type-case": ["Kubernetes"]}
+    assert found(text.replace("type: Kubernetes\n", "")).keys() == {"missing-instance-count", "autoscale-on-managed"}
+
+
 FAULTS = [
     ("name: ''\n", "invalid-deployment-name", "''"),
     ("name: bl\n", "invalid-deployment-name", "bl"),

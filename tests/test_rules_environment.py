@@ -300,6 +300,31 @@ def test_a_finding_in_a_dockerfile_can_be_ignored_there():
     assert found(environment=SCHEMA + "name: ours\nversion: '1'\nbuild: {path: context}\n") == {}
 
 
+@pytest.mark.parametrize(
+    ("image_name", "reported"),
+    [
+        ("mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04", {"deprecated-image"}),
+        ("mcr.microsoft.com/azureml/minimal-ubuntu20.04-py38-cpu-inference", {"unsupported-inference-image"}),
+        ("mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04", {"image-without-tag"}),
+        ("mcr.microsoft.com/azureml/minimal-py312-inference", {"image-without-tag"}),
+    ],
+)
+def test_an_image_that_needs_another_name_is_not_asked_for_a_tag_as_well(image_name, reported):
+    text = f"{SCHEMA}name: ours\nversion: '1'\nimage: {image_name}\nconda_file: conda.yaml\n"
+    assert found(environment=text).keys() == reported
+
+
+def test_an_image_below_docker_is_a_fault_of_the_schema_alone():
+    text = f"{SCHEMA}name: ours\nversion: '1'\ndocker:\n  image: ours.azurecr.io/x:1\nconda_file: conda.yaml\n"
+    assert "missing-image" not in found(environment=text)
+
+
+def test_a_package_that_is_listed_again_with_a_version_is_not_called_unpinned():
+    reported = found(conda=conda("scikit-learn==1.9.1", "scikit-learn", "pandas"))
+    assert reported["duplicate-requirement"] == ["scikit-learn"]
+    assert messages("unpinned-requirements") == ["no version is stated for pandas; pin each, as NAME==VERSION"]
+
+
 @pytest.mark.parametrize("kind", ["user_assigned", "UserAssigned"])
 def test_an_identity_of_the_endpoints_own_needs_a_role(kind):
     endpoint = f"name: my-endpoint\nauth_mode: key\nidentity:\n  type: {kind}\n"

@@ -166,6 +166,33 @@ def test_the_sdk_cannot_create_a_model_without_a_path():
         validate_ml_flow_folder(load_model("model.yml").path, "custom_model")
 
 
+@pytest.mark.parametrize(
+    ("lines", "remedy"),
+    [
+        ("name: churn\n  version: 3", "for one that is registered, write model: azureml:churn:3"),
+        ("name: churn", "name its file or folder, or write model: azureml:NAME:VERSION for one that is registered"),
+        ("name: churn\n  local_path: model", None),
+        ("name: churn\n  model_path: model", None),
+    ],
+)
+def test_a_model_inside_of_a_deployment_that_has_no_path_is_to_refer_to_one(lines, remedy):
+    Path("deployment.yml").write_text(DEPLOYMENT.replace("model: azureml:ours:1", f"model:\n  {lines}"))
+    reported = rules.run(project.load([Path(".")]), [rules.rules()["model-without-path"]])
+    assert [each.problem.message for each in reported] == ([f"this model has no path; {remedy}"] if remedy else [])
+
+
+def test_an_mlflow_model_without_an_environment_is_reported_once():
+    files("model/MLmodel", content=MLMODEL)
+    files("model/conda.yaml", content=CONDA)
+    text = DEPLOYMENT.partition("code_configuration")[0].replace("model: azureml:ours:1", "model:\n  path: model")
+    Path("deployment.yml").write_text(text)
+    assert "mlflow-as-custom" in found()
+    Path("deployment.yml").write_text(text.replace("environment: azureml:ours:1\n", ""))
+    assert "mlflow-as-custom" not in found()
+    (error,) = rules.run(project.load([Path(".")]), [rules.rules()["missing-environment"]])
+    assert error.problem.message.endswith("this one is of MLflow: write type: mlflow_model")
+
+
 @pytest.mark.parametrize(("name", "refused"), [("run.1", True), ("run", False), ("model.pkl", True), ("run/", False)])
 def test_the_sdk_refuses_an_mlflow_path_with_a_dot(name, refused):
     from azure.ai.ml._utils.utils import validate_ml_flow_folder

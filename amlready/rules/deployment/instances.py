@@ -91,7 +91,7 @@ def missing_instance_count(deployment: Deployment) -> Iterator[Problem]:
         instance_type: Standard_D2as_v4
         instance_count: 1
     """
-    needed = scale_type(deployment) == "default" if deployment.is_kubernetes else True
+    needed = scale_type(deployment) == "default" if is_for_kubernetes(deployment) else True
     at = deployment.find("instance_type") or deployment.find("name")
     if needed and at and deployment.find("instance_count") is None:
         yield Problem(at.key.span, "instance_count is missing; write how many instances are wanted")

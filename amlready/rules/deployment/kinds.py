@@ -18,7 +18,7 @@ def is_for_kubernetes(deployment: Deployment) -> bool:
 
 
 def _is_another(project: Project, endpoint: Endpoint) -> bool:
-    """Whether a file declares an endpoint of the same name and of the other kind, which may be the one that is meant."""
+    """Whether a file declares an endpoint of this name and of the other kind, which may be the one that is meant."""
     same = project.endpoints_named.get((endpoint.name or "").lower(), ())
     return any(each.is_kubernetes != endpoint.is_kubernetes for each in same)
 

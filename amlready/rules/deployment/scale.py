@@ -8,6 +8,7 @@ from ...diagnostic import Level, Problem, Related
 from ...document import Entry, Scalar
 from ...specs import Deployment
 from .. import rule
+from .kinds import is_for_kubernetes
 from .numbers import setting
 
 
@@ -29,7 +30,8 @@ def autoscale_on_managed(deployment: Deployment) -> Iterator[Problem]:
 
     azure-ai-ml loads the file, uploads code, environment and model, and then says `ManagedOnlineEndpoint supports
     DefaultScaleSettings only.` (SDK 1.35.2). A managed deployment scales through an autoscale profile of Azure
-    Monitor, which is a resource of its own ("Autoscale online endpoints").
+    Monitor, which is a resource of its own ("Autoscale online endpoints"). Not reported where the deployment is meant
+    for Kubernetes, and only says so wrongly.
 
     Bad::
 
@@ -47,7 +49,7 @@ def autoscale_on_managed(deployment: Deployment) -> Iterator[Problem]:
           type: default
     """
     entry = deployment.find("scale_settings", "type")
-    if entry and not deployment.is_kubernetes and scale_type(deployment) == "target_utilization":
+    if entry and not is_for_kubernetes(deployment) and scale_type(deployment) == "target_utilization":
         message = "a managed deployment scales by Azure Monitor, not by scale_settings; delete them"
         yield Problem(entry.value.span, message)
 

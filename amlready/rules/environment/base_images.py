@@ -1,4 +1,4 @@
-"""Base images: which ones Azure and their makers still look after, and what is in them."""
+"""Base images: which ones Azure and their makers still look after, in which version, and what is in them."""
 
 from __future__ import annotations
 
@@ -73,6 +73,37 @@ _PREBUILT = r"(?:minimal|sklearn|pytorch|tensorflow|onnxruntime|xgboost)\b.*-inf
 
 WITHOUT_CONDA = frozenset(("alpine", "busybox", "debian", "fedora", "nginx", "python", "ubuntu"))
 """Docker Hub's own images that have no conda."""
+
+
+def _is_unsupported(image: Image) -> bool:
+    """Whether this is an image of Azure ML that gets no updates any more."""
+    name = image.azureml or ""
+    return name in DEPRECATED or (re.fullmatch(_PREBUILT, name) is not None and name not in INFERENCE)
+
+
+@rule(Level.NOTE)
+def image_without_tag(environment: Environment) -> Iterator[Problem]:
+    """An image has neither a tag nor a digest.
+
+    Docker then takes the tag `latest`, whatever that is on the day of the build: the environment cannot be made again,
+    which is why "Troubleshoot environments" asks for a version. Not reported for those images of Azure that get no
+    updates any more, for which a tag would not help.
+
+    Bad::
+
+        # environment.yml
+        name: scikit-env
+        image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04
+
+    Good::
+
+        # environment.yml
+        name: scikit-env
+        image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:20250701.v1
+    """
+    for each in images(environment):
+        if each.parts and not each.parts.tag and not each.parts.digest and not _is_unsupported(each.parts):
+            yield Problem(each.span, f"this image has no tag; say which one, {each.text + ':TAG'!r}")
 
 
 @rule(Level.WARNING)

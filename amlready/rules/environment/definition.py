@@ -38,6 +38,7 @@ def missing_image(environment: Environment) -> Iterator[Problem]:
 
     A conda file by itself is not enough: Azure builds the conda environment on top of an image. azure-ai-ml loads the
     file and refuses to register it, `Docker image or Dockerfile is required for environments` (SDK 1.35.2, run here).
+    Not reported beside `docker`, where older files have the image: that key is refused already.
 
     Bad::
 
@@ -58,7 +59,7 @@ def missing_image(environment: Environment) -> Iterator[Problem]:
         # conda.yaml
         dependencies: [python=3.11]
     """
-    if _given(environment, "image") or environment.find("build"):
+    if _given(environment, "image") or environment.find("build") or environment.find("docker"):
         return
     empty = environment.find("image")
     at = empty.key.span if empty else head(environment)

@@ -79,30 +79,6 @@ def _why(text: str) -> str:
     return "write HOST/REPOSITORY:TAG, such as mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:20250701.v1"
 
 
-@rule(Level.WARNING)
-def image_without_tag(environment: Environment) -> Iterator[Problem]:
-    """An image has neither a tag nor a digest.
-
-    Docker then takes the tag `latest`, whatever that is on the day of the build: the environment cannot be made again,
-    and "Troubleshoot environments" counts it among what keeps one from being registered.
-
-    Bad::
-
-        # environment.yml
-        name: scikit-env
-        image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04
-
-    Good::
-
-        # environment.yml
-        name: scikit-env
-        image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:20250701.v1
-    """
-    for each in images(environment):
-        if each.parts and not each.parts.tag and not each.parts.digest:
-            yield Problem(each.span, f"this image has no tag; say which one, {each.text + ':TAG'!r}")
-
-
 @rule(Level.NOTE)
 def image_latest(environment: Environment) -> Iterator[Problem]:
     """An image has the tag `latest`, which is another image at every build.

@@ -325,7 +325,8 @@ def unpinned_requirements(conda: Conda) -> Iterator[Problem]:
 
     The next build of the same file gives another environment, and the solver has more to try, which is what image
     builds time out on ("Troubleshoot environments", unpinned dependencies and conda timeout). A model in a pickle also
-    needs the version of the library that wrote it.
+    needs the version of the library that wrote it. A package that is listed again with a version is not reported here,
+    but as listed twice.
 
     Bad::
 
@@ -349,7 +350,8 @@ def unpinned_requirements(conda: Conda) -> Iterator[Problem]:
               - scikit-learn==1.9.1
               - pandas==3.1.1
     """
-    free = [each for each in conda.packages.requirements if not each.condition and each.name != "python"]
+    stated = {"python", *(each.name for each in conda.packages.requirements if each.condition)}
+    free = [each for each in conda.packages.requirements if each.name not in stated]
     if conda.used and free:
         names = [each.name for each in free]
         listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -95,7 +95,9 @@ def model_without_path(model: Model) -> Iterator[Problem]:
     """A model has no path.
 
     azure-ai-ml loads the file, and its `create` crashes with `'NoneType' object has no attribute 'as_posix'` (SDK
-    1.35.2, run here).
+    1.35.2, run here). Inside of a deployment, a name and a version do not refer to a registered model: they would
+    register another one; `azureml:NAME:VERSION` refers. Not reported beside another key for the path, such as
+    `local_path`, which is refused already.
 
     Bad::
 
@@ -115,13 +117,20 @@ def model_without_path(model: Model) -> Iterator[Problem]:
     """
     entry = model.find("path")
     if entry is None:
-        named = model.find("name")
-        yield Problem(
-            named.key.span if named else model.source.top,
-            "this model has no path; name its file or folder, or give --path",
-        )
+        if not any("path" in str(each.key.value).lower() for each in model.root):
+            named = model.find("name")
+            at = named.key.span if named else model.inside.span if model.inside else model.source.top
+            yield Problem(at, f"this model has no path; {_instead(model)}")
     elif getattr(entry.value, "value", None) == "":
         yield Problem(entry.value.span, "the path is empty, which stands for the folder of this file; name the model's")
+
+
+def _instead(model: Model) -> str:
+    if model.inside is None:
+        return "name its file or folder, or give --path"
+    if model.name and model.version:
+        return f"for one that is registered, write model: azureml:{model.name}:{model.version}"
+    return "name its file or folder, or write model: azureml:NAME:VERSION for one that is registered"
 
 
 @rule(Level.ERROR)

@@ -284,13 +284,15 @@ def mlflow_as_custom(deployment: Deployment, model: Model) -> Iterator[Problem]:
     """A folder that holds an MLflow model is declared as a custom model, and deployed without a scoring script.
 
     Azure serves an MLflow model without a script only when it says `type: mlflow_model`; the default is
-    `custom_model`, for which a script is needed ("Deploy MLflow models to online endpoints").
+    `custom_model`, for which a script is needed ("Deploy MLflow models to online endpoints"). Not reported without an
+    environment, which is an error of its own, with this for its remedy.
 
     Bad::
 
         # deployment.yml
         model:
           path: model
+        environment: azureml:scikit-env:1
         # code_configuration: none
 
         # model/MLmodel
@@ -304,6 +306,7 @@ def mlflow_as_custom(deployment: Deployment, model: Model) -> Iterator[Problem]:
         model:
           type: mlflow_model
           path: model
+        environment: azureml:scikit-env:1
         # code_configuration: none
 
         # model/MLmodel
@@ -311,6 +314,8 @@ def mlflow_as_custom(deployment: Deployment, model: Model) -> Iterator[Problem]:
           python_function:
             loader_module: mlflow.sklearn
     """
+    if deployment.find("environment") is None:
+        return
     if model.mlmodel is not None and not _is_mlflow(model) and not has_script(deployment):
         kind = model.find("type")
         at = kind.value.span if kind else place(model)
