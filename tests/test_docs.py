@@ -471,3 +471,7 @@ def test_the_picture_names_what_there_is_and_can_be_read_in_the_dark():
     style = path.read_text(encoding="utf-8").partition("prefers-color-scheme: dark")
     colours = [set(re.findall(r"\.(\w+) \{[^}]*(?:fill|stroke): #", part)) for part in (style[0], style[2])]
     assert colours[0] == colours[1]
+
+
+def test_the_readme_has_every_step_of_the_notebook():
+    assert tuple(row["step"] for row in tables(text_of("README.md")) if "step" in row) == STEPS
