@@ -13,6 +13,7 @@ import pytest
 from real_server import Outcome, outcomes
 
 from amlready import project, rules
+from amlready.diagnostic import Problem
 
 MODULES = (
     *("answers", "collection", "columns", "context", "errors", "files"),
@@ -821,6 +822,8 @@ def nested(script: str, **others: str) -> dict[str, str]:
 def test_a_module_of_the_code_folder_is_not_beside_a_script_in_a_folder_of_its_own(tmp_path):
     found = check(tmp_path, nested("from features import x\n\n\n"), NESTED)
     assert found == [("import-from-code-root", 1)]
+    (one,) = problems(tmp_path, "import-from-code-root")
+    assert "most likely not importable: the server adds only the script's own folder" in one.message
 
 
 @pytest.mark.parametrize(
@@ -996,12 +999,60 @@ def test_without_a_sample_request_rows_may_have_names(tmp_path):
 )
 def test_a_function_that_passes_the_context_if_there_is_one_is_left_alone(keep, tmp_path):
     script = (
-        f"{COLLECTORS}def keep(collector, frame, context=None):\n{keep}\n\ndef run(data):\n    {{0}}keep(inputs, {FRAME})\n"
+        f"{COLLECTORS}def keep(collector, frame, context=None):\n{keep}\n\n"
+        f"def run(data):\n    {{0}}keep(inputs, {FRAME})\n"
         f"    keep(outputs, {ANSWER}{{1}})\n    return 1\n"
     )
     passed, dropped = ((script.replace("{0}", a).replace("{1}", b)) for a, b in (("it = ", ", it"), ("", "")))
     assert check(tmp_path / "passed", {"score.py": passed}) == []
     assert names(check(tmp_path / "dropped", {"score.py": dropped})) == {"context-not-passed"}
+
+
+# --- one finding for one cause ---------------------------------------------------------------------------------------
+
+
+def problems(folder: Path, rule: str) -> list[Problem]:
+    return [each.problem for each in rules.run(project.load([folder]), [rules.rules()[rule]])]
+
+
+def test_json_text_is_reported_once_and_not_where_an_error_is_the_answer(tmp_path):
+    body = (
+        "import json\n\n\ndef init():\n    pass\n\n\ndef run(data):\n    try:\n        if not data:\n"
+        "            return json.dumps([])\n        return json.dumps([1])\n"
+        "    except Exception as error:\n        return json.dumps({'error': str(error)})\n"
+    )
+    assert check(tmp_path, {"score.py": body}) == [("return-json-text", 11), ("error-as-answer", 14)]
+    (one,) = problems(tmp_path, "return-json-text")
+    assert [each.span.line for each in one.related] == [12]
+
+
+def test_json_text_that_only_an_error_gives_has_one_finding(tmp_path):
+    body = (
+        "import json\n\n\ndef init():\n    pass\n\n\ndef run(data):\n    try:\n        return [1]\n"
+        "    except Exception as error:\n        answer = json.dumps({'error': str(error)})\n        return answer\n"
+    )
+    assert names(check(tmp_path, {"score.py": body})) == {"error-as-answer"}
+
+
+def test_collectors_without_on_error_are_reported_together(tmp_path):
+    script = COLLECTORS.replace(", on_error=print", "") + RUN
+    assert [each for each in check(tmp_path, {"score.py": script}) if each[0] == "no-on-error"] == [("no-on-error", 14)]
+    (one,) = problems(tmp_path, "no-on-error")
+    assert [each.span.line for each in one.related] == [15]
+
+
+def test_a_name_that_another_collector_has_is_not_suggested(tmp_path):
+    only_inputs = DEPLOYMENT.partition("    model_outputs")[0]
+    check(tmp_path, {"score.py": COLLECTORS + RUN}, only_inputs)
+    (one,) = problems(tmp_path, "collector-not-enabled")
+    assert one.message == (
+        "the deployment declares no collection 'model_outputs': nothing is collected; "
+        "add `model_outputs: {enabled: 'true'}` to its collections, or drop this Collector"
+    )
+    slip = COLLECTORS.replace("model_outputs", "model_output")
+    check(tmp_path, {"score.py": slip + RUN})
+    (one,) = problems(tmp_path, "collector-not-enabled")
+    assert one.message.endswith("'model_output': nothing is collected; did you mean 'model_outputs'?")
 
 
 # --- places ----------------------------------------------------------------------------------------------------------

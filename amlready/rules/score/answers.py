@@ -5,32 +5,19 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from ...diagnostic import Edit, Level, Problem
-from ...frozen import once
+from ...diagnostic import Edit, Level, Problem, Related
 from ...kinds import NOT_JSON, Kind, kind
 from ...script import Script
 from ...syntax import Call, Module, has_star
 from ...values import position, source
 from .. import rule
+from .errors import failures
+from .returns import returned
 
 AML_RESPONSE = (
     "azureml_inference_server_http.api.aml_response.AMLResponse",
     "azureml.contrib.services.aml_response.AMLResponse",
 )
-
-
-@once
-def returned(script: Script) -> Iterator[tuple[ast.Return, ast.expr]]:
-    """Every `return value` of run(), unless run() or a decorator does something else with it."""
-    run, module = script.run, script.main
-    if run is None or script.entry is None or isinstance(run, ast.AsyncFunctionDef):
-        return
-    nodes = module.inside(run)
-    if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in nodes):
-        return
-    for node in nodes:
-        if isinstance(node, ast.Return) and node.value is not None:
-            yield node, node.value
 
 
 @rule(Level.ERROR)
@@ -154,7 +141,8 @@ def return_json_text(script: Script) -> Iterator[Problem]:
     """JSON text is returned by run(), and the server encodes it once more.
 
     Callers get a string with JSON in it, and have to parse the answer twice (run on azmlinfsrv 1.5.1). Return the
-    object itself; for text of your own return `AMLResponse(text, 200)`.
+    object itself; for text of your own return `AMLResponse(text, 200)`. Reported once for run(), and not for an
+    exception that is returned as an answer.
 
     Bad::
 
@@ -176,11 +164,13 @@ def return_json_text(script: Script) -> Iterator[Problem]:
         def run(data):
             return {"length": len(data)}
     """
-    for _, value in returned(script):
-        if kind(script.main, value) is Kind.JSON:
-            yield Problem(
-                script.main.span(value), "the server encodes this text again: callers get a string; return the object"
-            )
+    module, told = script.main, {answer for _, answer in failures(script)}
+    values = [value for _, value in returned(script) if kind(module, value) is Kind.JSON]
+    spans = [module.span(each) for each in values if not {each, source(module, each)} & told]
+    if spans:
+        related = tuple(Related(each, "and this") for each in spans[1:])
+        message = "the server encodes this text again: callers get a string; return the object"
+        yield Problem(spans[0], message, related)
 
 
 @rule(Level.WARNING)

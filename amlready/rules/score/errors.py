@@ -12,7 +12,7 @@ from ...script import Script
 from ...syntax import Module
 from ...values import ends, is_none, position, source
 from .. import rule
-from .answers import returned
+from .returns import returned
 
 
 @rule(Level.WARNING)
@@ -54,13 +54,19 @@ def error_as_answer(script: Script) -> Iterator[Problem]:
                 return AMLResponse({"error": str(error)}, 400, json_str=True)
     """
     module = script.main
+    for handler, told in failures(script):
+        head = module.span(handler)
+        related = (Related(module.source.span(head.start, head.start + 6), "the exception is caught here"),)
+        message = "the caller gets this with status 200; raise, or return an AMLResponse"
+        yield Problem(module.span(told), message, related)
+
+
+def failures(script: Script) -> Iterator[tuple[ast.ExceptHandler, ast.expr]]:
+    """Each `except` of run() that catches everything, and the answer in which it tells the caller of the exception."""
     for statement, value in returned(script):
-        for handler, told in _told(module, statement, value):
-            if _catches_all(module, handler) and _tells_error(module, handler, told):
-                head = module.span(handler)
-                related = (Related(module.source.span(head.start, head.start + 6), "the exception is caught here"),)
-                message = "the caller gets this with status 200; raise, or return an AMLResponse"
-                yield Problem(module.span(told), message, related)
+        for handler, told in _told(script.main, statement, value):
+            if _catches_all(script.main, handler) and _tells_error(script.main, handler, told):
+                yield handler, told
 
 
 def _told(module: Module, statement: ast.stmt, value: ast.expr) -> Iterator[tuple[ast.ExceptHandler, ast.expr]]:
