@@ -29,7 +29,7 @@ def collector_not_enabled(script: Script, deployment: Deployment) -> Iterator[Pr
 
     `Collector(name=...)` raises in `init()` when its collection is missing or disabled (`collection X is not enabled,
     drop the data`), so the container never becomes ready. With `on_error` the exception goes there instead: the
-    endpoint starts, and nothing is collected.
+    endpoint starts, and nothing is collected. Either the name is a slip, or the deployment lacks the collection.
 
     Bad::
 
@@ -63,6 +63,7 @@ def collector_not_enabled(script: Script, deployment: Deployment) -> Iterator[Pr
     """
     declared = {str(each.key.value).lower(): each for each in deployment.collections or ()}
     on = {name for name, each in declared.items() if enabled(each) and name not in PAYLOAD}
+    taken = {named[1].lower() for each in script.collectors if (named := _named(each))}
     for call in script.collectors:
         named = _named(call)
         if named is None or named[1].lower() in on:
@@ -72,21 +73,21 @@ def collector_not_enabled(script: Script, deployment: Deployment) -> Iterator[Pr
         effect = (
             "nothing is collected" if call.argument(1, "on_error") else "init() raises and the container never starts"
         )
-        yield Problem(
-            call.module.span(node),
-            f"{_why_off(deployment, name, on, entry is not None)}: {effect}",
-            tuple(_where_declared(deployment, name)),
-        )
+        why, remedy = _why_off(deployment, name, on - taken, entry is not None)
+        related = tuple(_where_declared(deployment, name))
+        yield Problem(call.module.span(node), f"{why}: {effect}{remedy}", related)
 
 
-def _why_off(deployment: Deployment, name: str, on: set[str], is_declared: bool) -> str:
+def _why_off(deployment: Deployment, name: str, free: set[str], is_declared: bool) -> tuple[str, str]:
+    """Why a collection is not enabled, and what to do; `free` are those that are, and that no Collector uses."""
     if deployment.collections is None:
-        return f"no collection {name!r} is enabled, because the deployment has no data_collector"
+        return f"no collection {name!r} is enabled, because the deployment has no data_collector", ""
     if name.lower() in PAYLOAD:
-        return f"the collection {name!r} is Azure's own and takes no Collector"
+        return f"the collection {name!r} is Azure's own and takes no Collector", ""
     if is_declared:
-        return f"the collection {name!r} is not enabled in the deployment; it needs enabled: 'true'"
-    return f"the deployment declares no collection {name!r}{did_you_mean(name, on)}"
+        return f"the collection {name!r} is not enabled in the deployment", "; it needs enabled: 'true'"
+    hint = did_you_mean(name, free) or f"; add `{name}: {{enabled: 'true'}}` to its collections, or drop this Collector"
+    return f"the deployment declares no collection {name!r}", hint
 
 
 def _where_declared(deployment: Deployment, name: str) -> Iterator[Related]:
@@ -175,7 +176,7 @@ def no_on_error(script: Script) -> Iterator[Problem]:
 
     Without it the Collector raises: in `init()` when its collection is not enabled, and in `run()` when its queue of
     1,500 events is full, so that callers get a 500 because of data collection. With `on_error` the exception goes to
-    that function.
+    that function. Reported at the first such Collector.
 
     Bad::
 
@@ -197,14 +198,17 @@ def no_on_error(script: Script) -> Iterator[Problem]:
             global inputs
             inputs = Collector(name="model_inputs", on_error=logging.error)
     """
-    for call in script.collectors:
-        given = call.argument(1, "on_error")
-        if (given is None or is_none(given)) and not call.has_star:
-            yield Problem(
-                call.name_span,
-                "this Collector has no on_error: a full queue makes run() fail; pass a function "
-                "that takes the exception and logs it",
-            )
+    bare = [each for each in script.collectors if not each.has_star and _is_bare(each)]
+    if bare:
+        related = tuple(Related(each.name_span, "nor has this one") for each in bare[1:])
+        message = "this Collector has no on_error: a full queue makes run() fail"
+        remedy = "pass a function that takes the exception and logs it"
+        yield Problem(bare[0].name_span, f"{message}; {remedy}", related)
+
+
+def _is_bare(call: Call) -> bool:
+    given = call.argument(1, "on_error")
+    return given is None or is_none(given)
 
 
 @rule(Level.WARNING)

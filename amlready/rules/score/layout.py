@@ -142,7 +142,10 @@ def import_from_code_root(script: Script, deployment: Deployment) -> Iterator[Pr
             known = {top, top + ".py"} & script.beside or top in sys.stdlib_module_names or top.lower() in installed
             if not known and {top, top + ".py"} & code.names and not is_guarded(module, node):
                 related = (Related(code.node.span, "it is in this folder, which is not on the module path"),)
-                message = f"{top!r} is not beside the scoring script, so the server cannot import it"
+                message = (
+                    f"{top!r} is not beside the scoring script, and most likely not importable: "
+                    "the server adds only the script's own folder to the module path"
+                )
                 yield Problem(module.span(node), message, related)
 
 
