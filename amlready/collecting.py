@@ -111,10 +111,12 @@ class Event:
         for requests that have none yet."""
         module, func = self.frame.module, self.call.func
         for node in module.inside(self.frame.function):
-            if not isinstance(node, ast.Call) or not _is_collect(node) or ast.dump(node.func) != ast.dump(func):
+            if not isinstance(node, ast.Call) or not _is_collect(node):
                 continue
             given = argument(node, 1, "correlation_context")
-            if given is not None and not is_none(given) and _are_alternatives(module, node, self.call):
+            if given is None or is_none(given) or ast.dump(node.func) != ast.dump(func):
+                continue
+            if _are_alternatives(module, node, self.call):
                 return True
         return False
 

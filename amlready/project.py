@@ -6,6 +6,7 @@ specs) is resolved here, once.
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import os
 import re
@@ -330,8 +331,12 @@ class _Loader:
 
     def requests(self, base: Path) -> Iterator[Request]:
         """`sample-request.json` and the like beside the deployment."""
-        for path in sorted(base.glob("sample*request*.json")):
-            source = self.read(path)
+        try:
+            names = fnmatch.filter(os.listdir(base), "sample*request*.json")
+        except OSError:
+            return
+        for name in sorted(names):
+            source = self.read(base / name)
             if source is None:
                 continue
             yield request(source)

@@ -198,9 +198,11 @@ class Module:
         bindings: dict[str, list[Binding]] = {}
         elsewhere: set[str] = set()
         for node in self.inside(function):
-            if isinstance(node, ast.Global | ast.Nonlocal):
+            if type(node) not in _NAMING:
+                continue
+            if isinstance(node, (ast.Global, ast.Nonlocal)):
                 elsewhere.update(node.names)
-            elif isinstance(node, BINDERS) and not self._in_class(node):
+            elif not self._in_class(node):
                 for each in bindings_of(node):
                     bindings.setdefault(each.name, []).append(each)
         names = frozenset(each.arg for each in parameters(function)) if function else frozenset[str]()
@@ -208,6 +210,8 @@ class Module:
 
     def _in_class(self, node: ast.AST) -> bool:
         """Whether a node is part of a class's body, where what it binds is no variable."""
+        if not self.of(ast.ClassDef):
+            return False
         for above in self.ancestors(node):
             if isinstance(above, (ast.ClassDef, *FUNCTIONS)):
                 return isinstance(above, ast.ClassDef)
@@ -263,6 +267,8 @@ class Module:
             return ""
         return ".".join([self.imports.get(node.id, node.id), *reversed(parts)])
 
+
+_NAMING = frozenset((*BINDERS, ast.Global, ast.Nonlocal))
 
 _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {ast.Constant: ()}
 _WITHOUT_NODES = ("ctx", "op", "ops", "id", "attr", "arg", "asname", "module", "level", "kind", "type_comment", "rest")

@@ -144,6 +144,8 @@ def run(project: Project, chosen: Iterable[Rule] | None = None) -> list[Diagnost
     """What the rules (all, unless some are chosen) find in a project, sorted by place, ignore comments obeyed."""
     given = None if chosen is None else [one for one in chosen if "Trial" not in one.subjects]
     parts = shares(project.specs)
+    if len(parts) > 1:
+        static()  # imported here, or every process would
 
     def checked(specs: Sequence[AnySpec]) -> Findings:
         return _checked(project, specs, specs is parts[0], given)
