@@ -700,6 +700,11 @@ def test_a_range_of_the_defaults_is_not_said_to_bring_a_server_that_it_excludes(
     assert reported["server-conflict"] == ["inference-schema==1.3.0"]
 
 
+@pytest.mark.parametrize("name", ["missing-channels", "duplicate-requirement", "image-without-tag"])
+def test_what_builds_all_the_same_is_a_note(name):
+    assert rules.rules()[name].level is rules.Level.NOTE
+
+
 def test_an_outdated_server_is_to_be_replaced_not_joined():
     found(conda=conda("azureml-defaults==1.53.0"))
     (message,) = messages("outdated-server")

@@ -85,13 +85,13 @@ def unknown_conda_section(conda: Conda) -> Iterator[Problem]:
         yield Problem(packages_span(conda), "there are no dependencies here, so nothing is installed")
 
 
-@rule(Level.WARNING)
+@rule(Level.NOTE)
 def missing_channels(conda: Conda) -> Iterator[Problem]:
     """The conda file names no channels.
 
-    conda then takes the default ones of whatever image it runs in, which may change and lag behind ("Troubleshoot
-    environments" counts missing channels among what keeps an environment from being registered, and recommends
-    conda-forge).
+    conda then takes the ones that are set in the image it runs in: `defaults`, where nothing else is. The build works,
+    but from other channels when the image changes. "Troubleshoot environments" asks for channels to be named, and
+    recommends conda-forge.
 
     Bad::
 
@@ -258,12 +258,12 @@ def conflicting_requirements(conda: Conda) -> Iterator[Problem]:
             yield Problem(second.node.span, f"{second.name} is asked for in another version as well", related)
 
 
-@rule(Level.WARNING)
+@rule(Level.NOTE)
 def duplicate_requirement(conda: Conda) -> Iterator[Problem]:
     """The same package is listed twice.
 
-    Which of the two counts is hard to say, and whoever changes one forgets the other; "Troubleshoot environments"
-    asks for no duplicate dependencies.
+    Both conditions hold, so that the build works as long as they agree; whoever changes one forgets the other, and
+    then it does not. "Troubleshoot environments" asks for no duplicate dependencies.
 
     Bad::
 
