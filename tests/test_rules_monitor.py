@@ -193,7 +193,7 @@ def operations(collections: dict[str, str] | None) -> Any:
     [
         ("ep-one", "blue", set()),
         ("ep-one", "bleu", {"monitor-target-unknown"}),
-        ("ep-one", "green", {"monitor-target-unknown"}),
+        ("ep-one", "green", {"monitor-target-not-here"}),
         ("ep-onne", "blue", {"monitor-target-unknown"}),
         ("elsewhere", "blue", set()),
         ("${{ENDPOINT}}", "blue", set()),

@@ -51,10 +51,11 @@ def monitor_target_form(monitor: Monitor) -> Iterator[Problem]:
 
 @rule(Level.WARNING)
 def monitor_target_unknown(monitor: Monitor, project: Project) -> Iterator[Problem]:
-    """The monitor watches a deployment that none of the files declares.
+    """The monitor watches a deployment that is spelled almost like one that is declared here.
 
-    `create` looks the deployment up and fails when it is not there. Reported where the endpoint, or one with nearly
-    its name, is among the files; one that lives elsewhere is none of our business.
+    `create` looks the deployment up and fails when it is not there. Reported where the name of the endpoint, or that
+    of a deployment of the same endpoint, differs by a letter or two; what else is not among the files may well be in
+    the workspace.
 
     Bad::
 
@@ -82,21 +83,64 @@ def monitor_target_unknown(monitor: Monitor, project: Project) -> Iterator[Probl
     if node is None or named is None or targets(monitor, project):
         return
     endpoint, deployment = named
-    by_endpoint: dict[str, list[Deployment]] = {}
-    for each in project.deployments:
-        by_endpoint.setdefault((each.text("endpoint_name") or "").lower(), []).append(each)
-    if endpoint.lower() in by_endpoint:
-        mine = by_endpoint[endpoint.lower()]
-        known = [each.name for each in mine if each.name]
-        related = tuple(
-            Related(at.key.span, "a deployment is declared here") for each in mine if (at := each.find("name"))
-        )
-        message = f"no deployment of {endpoint!r} is called {deployment!r}{did_you_mean(deployment, known)}"
-        yield Problem(node.span, message, related)
+    mine = project.deployments_of.get(endpoint.lower(), [])
+    if mine:
+        hint = did_you_mean(deployment, [each.name for each in mine if each.name])
+        message = f"no deployment of {endpoint!r} is called {deployment!r}{hint}"
     else:
-        hint = did_you_mean(endpoint, [*by_endpoint, *(each.name for each in project.endpoints if each.name)])
-        if hint:
-            yield Problem(node.span, f"no file here declares an endpoint {endpoint!r}{hint}")
+        declared = [each.text("endpoint_name") for each in project.deployments]
+        hint = did_you_mean(endpoint, filter(None, [*declared, *(each.name for each in project.endpoints)]))
+        message = f"no file here declares an endpoint {endpoint!r}{hint}"
+    if hint:
+        yield Problem(node.span, message, tuple(_declared(mine)))
+
+
+def _declared(deployments: list[Deployment]) -> Iterator[Related]:
+    for each in deployments:
+        entry = each.find("name")
+        if entry is not None:
+            yield Related(entry.key.span, "a deployment is declared here")
+
+
+@rule(Level.NOTE)
+def monitor_target_not_here(monitor: Monitor, project: Project) -> Iterator[Problem]:
+    """The monitor watches a deployment that is not among those of its endpoint that are declared here.
+
+    `create` looks the deployment up and fails when it is not there. It may be in the workspace without a file, or get
+    its name on the command line, which is why this is a note; a name that is almost one of those here is a warning of
+    its own.
+
+    Bad::
+
+        # deployment.yml
+        name: blue
+        endpoint_name: my-endpoint
+
+        # monitor.yml
+        create_monitor:
+          monitoring_target:
+            endpoint_deployment_id: azureml:my-endpoint:green
+
+    Good::
+
+        # deployment.yml
+        name: blue
+        endpoint_name: my-endpoint
+
+        # monitor.yml
+        create_monitor:
+          monitoring_target:
+            endpoint_deployment_id: azureml:my-endpoint:blue
+    """
+    node, named = _target(monitor), names(monitor)
+    if node is None or named is None or targets(monitor, project):
+        return
+    endpoint, deployment = named
+    mine = project.deployments_of.get(endpoint.lower(), [])
+    known = [each.name for each in mine if each.name]
+    if known and len(known) == len(mine) and not did_you_mean(deployment, known):
+        message = f"no file here declares a deployment {deployment!r} of {endpoint!r}; there is {listed(known, 'and')}"
+        yield Problem(node.span, message, tuple(_declared(mine)))
 
 
 @rule(Level.ERROR)
