@@ -159,6 +159,29 @@ def test_a_deployment_that_is_meant_for_kubernetes_is_not_judged_as_a_managed_on
     assert found(text.replace("type: Kubernetes\n", "")).keys() == {"missing-instance-count", "autoscale-on-managed"}
 
 
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (
+            "Standard_DS2_v2",
+            "'Standard_DS2_v2' retires on 2028-05-01 and is small for a container; 'Standard_D2as_v4' has",
+        ),
+        ("Standard_DS3_v2", "'Standard_DS3_v2' retires on 2028-05-01; 'Standard_D4as_v4' has"),
+    ],
+)
+def test_a_size_that_retires_and_is_small_has_one_note(size, expected):
+    reported = found(changed(MANAGED, f"instance_type: {size}\n"))
+    assert reported == {"retiring-instance-type": [size]}
+    (one,) = rules.run(project.load([Path(".")]), [rules.rules()["retiring-instance-type"]])
+    assert one.problem.message.startswith(expected)
+
+
+def test_a_retiring_size_with_too_few_cores_for_an_mlflow_model_has_one_note():
+    text = "name: blue\nendpoint_name: churn-prediction\nmodel: {path: src, type: mlflow_model}\ninstance_count: 1\n"
+    assert found(text + "instance_type: Standard_D2as_v4\n").keys() == {"small-instance-type"}
+    assert found(text + "instance_type: Standard_DS2_v2\n").keys() == {"retiring-instance-type"}
+
+
 FAULTS = [
     ("name: ''\n", "invalid-deployment-name", "''"),
     ("name: bl\n", "invalid-deployment-name", "bl"),
@@ -175,7 +198,7 @@ FAULTS = [
     ("instance_type: 'Standard_DS3_v2 '\n", "unknown-instance-type", "'Standard_DS3_v2 '"),
     ("instance_type: Standard_NC24rs_v3\n", "retired-instance-type", "Standard_NC24rs_v3"),
     ("instance_type: standard_nc6s_v2\n", "retired-instance-type", "standard_nc6s_v2"),
-    ("instance_type: Standard_F2s_v2\n", "small-instance-type", "Standard_F2s_v2"),
+    ("instance_type: Standard_F2s_v2\n", "retiring-instance-type", "Standard_F2s_v2"),
     ("instance_type: Standard_NC4as_T4_v3\n", "quota-above-default", "Standard_NC4as_T4_v3"),
     ("request_settings:\n  request_timeout_ms: -1\n", "request-setting-too-low", "-1"),
     ("request_settings:\n  request_timeout_ms: 0\n", "dropped-zero", "0"),

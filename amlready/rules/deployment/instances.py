@@ -17,6 +17,7 @@ from .numbers import setting
 from .scale import scale_type
 
 _SMALL = frozenset(("standard_ds1_v2", "standard_ds2_v2", "standard_f2s_v2"))
+"""Sizes that Microsoft's list, or azure-ai-ml, calls too small for some containers."""
 _MLFLOW_CORES = 4
 
 
@@ -161,7 +162,7 @@ def retiring_instance_type(deployment: Deployment) -> Iterator[Problem]:
 
     Until then it works, but capacity is limited and new subscriptions are restricted. DSv2 goes on 2028-05-01, Fsv2
     and Lsv2 on 2028-11-15 ("Retired Azure VM size series"). The current general series of the same number of cores
-    are Dasv4 and Dav4.
+    are Dasv4 and Dav4. A size that is small besides gets this note alone.
 
     Bad::
 
@@ -178,37 +179,41 @@ def retiring_instance_type(deployment: Deployment) -> Iterator[Problem]:
     if found and size and size.family.goes and not size.family.gone:
         other = skus.find(f"Standard_D{size.cores}as_v4")
         hint = f"; {other.name!r} has as many cores" if other else ""
-        yield Problem(found[0].span, f"{size.name!r} retires on {size.family.goes}{hint}")
+        small = " and is small for a container" if size.name.lower() in _SMALL else ""
+        yield Problem(found[0].span, f"{size.name!r} retires on {size.family.goes}{small}{hint}")
 
 
 @rule(Level.NOTE)
 def small_instance_type(deployment: Deployment) -> Iterator[Problem]:
     """The VM size may be too small for the container.
 
-    Microsoft's list warns of `Standard_DS1_v2` and `Standard_F2s_v2`, azure-ai-ml of `Standard_DS1_v2` and
-    `Standard_DS2_v2`: too little memory or disk, or an `init()` so slow that the probes give up. An MLflow model
-    without an environment installs its packages when the container starts; "Troubleshoot online endpoints" then
-    suggests at least the four cores of `Standard_F4s_v2`.
+    An MLflow model without an environment installs its packages when the container starts; "Troubleshoot online
+    endpoints" then suggests at least the four cores of `Standard_F4s_v2`. Small for any container, so that memory or
+    disk run out, or a slow `init()` is given up on by the probes, are `Standard_DS1_v2` and `Standard_F2s_v2`, says
+    Microsoft's list, and `Standard_DS2_v2`, says azure-ai-ml. These are going to retire, and are told of together with
+    that.
 
     Bad::
 
         # deployment.yml
-        instance_type: Standard_DS1_v2
+        instance_type: Standard_D2as_v4
+        model:
+          type: mlflow_model
+          path: model
+        # code_configuration: none
 
     Good::
 
         # deployment.yml
         instance_type: Standard_D4as_v4
+        model:
+          type: mlflow_model
+          path: model
+        # code_configuration: none
     """
     found = _type(deployment)
     size = skus.find(found[1]) if found else None
-    if found is None or size is None:
-        return
-    if size.name.lower() in _SMALL:
-        yield Problem(
-            found[0].span, f"{size.name!r} is small; if the container runs out of memory, disk or time, take more"
-        )
-    elif size.cores < _MLFLOW_CORES and is_no_code_mlflow(deployment):
+    if found and size and not size.family.goes and size.cores < _MLFLOW_CORES and is_no_code_mlflow(deployment):
         message = f"{size.name!r} has {size.cores} cores; an MLflow model that installs its packages at start wants 4"
         yield Problem(found[0].span, message)
 
