@@ -54,7 +54,10 @@ def skeleton(wish: Wish) -> Skeleton:
     if wish.image is not None and kind != "custom":
         raise Misuse(f"--image is for --kind custom; the environment of {kind} has an image of Azure ML")
     name = endpoint_name(wish)
-    return KINDS[kind](wish, {"name": _yaml(name), "asset": name})
+    try:
+        return KINDS[kind](wish, {"name": _yaml(name), "asset": name})
+    except OSError as error:
+        raise Misuse(f"{error.filename or wish.model} cannot be read: {error.strerror or error}") from None
 
 
 def _kind_of(wish: Wish) -> str:
@@ -107,12 +110,23 @@ def place(wish: Wish, source: Path) -> tuple[str, dict[str, Path]]:
         return _yaml(real.relative_to(folder).as_posix()), {}
     if real.is_file():
         return "model/", {f"model/{source.name}": source}
-    return "model/", {f"model/{path.relative_to(real).as_posix()}": path for path in _files(real)}
+    copies = {f"model/{path.relative_to(real).as_posix()}": path for path in _files(real)}
+    if not copies:
+        raise Misuse(f"there is no model in {str(source)!r}: it is no file, and no folder with files")
+    return "model/", copies
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for above, _, names in os.walk(folder):
-        yield from (Path(above, name) for name in sorted(names))
+    """The files below a folder. Raises Misuse for what would not arrive as what it is here."""
+    for above, folders, names in os.walk(folder):
+        paths = [Path(above, name) for name in sorted(names)]
+        linked = [Path(above, name) for name in folders if Path(above, name).is_symlink()]
+        odd = [*linked, *(path for path in paths if not path.is_file())]
+        if odd:
+            raise Misuse(
+                f"{str(odd[0])!r} is neither a file nor a folder by itself, and cannot be copied with the model"
+            )
+        yield from paths
 
 
 def _sample(request: object) -> dict[str, str]:
@@ -153,6 +167,8 @@ def _pickle(path: Path) -> Pickle | None:
         raise Misuse(
             f"{str(path)!r} is a folder without MLmodel; for scikit-learn, --model is the pickled model's file"
         )
+    if not path.is_file():  # opening a FIFO would wait for ever
+        raise Misuse(f"{str(path)!r} is no file; --model is the pickled model's file")
     with path.open("rb") as stream:
         if stream.read(len(LFS)) == LFS:
             raise Misuse(f"{str(path)!r} is a Git LFS pointer, not the model; run `git lfs pull` first")
