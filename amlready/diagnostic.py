@@ -60,7 +60,8 @@ class Diagnostic:
     problem: Problem
 
     @property
-    def order(self) -> tuple[str, int, int, str, str]:
-        """Sort key: by file, place, rule."""
-        span = self.problem.span
-        return str(span.source.path), span.start, span.end, self.rule, self.problem.message
+    def order(self) -> tuple[object, ...]:
+        """Sort key: by file, place, rule; what differs in the other places only has a certain order too."""
+        span, others = self.problem.span, self.problem.related
+        related = [(str(each.span.source.path), each.span.start, each.message) for each in others]
+        return str(span.source.path), span.start, span.end, self.rule, self.problem.message, related
