@@ -344,6 +344,31 @@ def plan(options: argparse.Namespace) -> int:
     )
 
 
+def _init(commands: _Commands[argparse.ArgumentParser]) -> None:
+    command = _command(commands, "init", init)
+    command.add_argument(
+        "folder", type=Path, metavar="DIR", help="where to; what is there already is never overwritten"
+    )
+    command.add_argument(
+        "--kind",
+        choices=("sklearn", "mlflow", "custom"),
+        help="what runs behind it (by --model and --image, else sklearn)",
+    )
+    command.add_argument("--name", metavar="ENDPOINT", help="the endpoint's name (by the folder's)")
+    command.add_argument("--model", type=Path, metavar="PATH", help="a pickled scikit-learn model, or an MLflow folder")
+    command.add_argument("--image", help="the image of a custom container")
+
+
+def init(options: argparse.Namespace) -> int:
+    """Write the skeleton of an endpoint for a model of your own.
+
+    The result passes `amlready check`; what is left to fill in is listed.
+    """
+    from . import scaffold
+
+    return scaffold.init(options.folder, kind=options.kind, name=options.name, model=options.model, image=options.image)
+
+
 def _schema(commands: _Commands[argparse.ArgumentParser]) -> None:
     command = _command(commands, "schema", schema)
     command.add_argument(
@@ -375,6 +400,7 @@ COMMANDS = {
     "invoke": _invoke,
     "collected": _collected,
     "plan": _plan,
+    "init": _init,
     "explain": _explain,
     "schema": _schema,
 }
