@@ -253,3 +253,28 @@ def test_options_that_do_not_go_together_are_misuse(arguments, said, capsys, mon
     stdin(monkeypatch, SPEC)
     assert cli.main(arguments) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("written", ["${NAME}", "<NAME>", '"{{NAME}}"'])
+def test_a_placeholder_that_an_option_replaces_is_filled_in(written):
+    put("deployment.yml", SPEC.replace("my-endpoint", written))
+    only = ["check", "deployment.yml", "--only", "unfilled-placeholder"]
+    assert cli.main(only) == 1
+    assert cli.main([*only, "--endpoint-name", "abc"]) == 0
+    assert cli.main([*only, "--set", "endpoint_name=abc"]) == 0
+
+
+def test_a_fault_that_several_deployments_share_is_reported_once_with_each_of_them(capsys):
+    for name in ("blue", "green"):
+        put(
+            f"{name}.yml",
+            SPEC.replace("blue", name) + "code_configuration: {code: src, scoring_script: score.py}\n"
+            "data_collector: {collections: {model_inputs: {enabled: 'true'}}}\n",
+        )
+    put(
+        "src/score.py",
+        "from azureml.ai.monitoring import Collector\ndef init():\n    Collector(name='other', on_error=print)\n",
+    )
+    assert cli.main(["check", "--only", "collector-not-enabled", "--format", "json"]) == 1
+    (finding,) = json.loads(capsys.readouterr().out)
+    assert {each["path"] for each in finding["related"]} == {"blue.yml", "green.yml"}

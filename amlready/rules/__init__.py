@@ -12,8 +12,8 @@ from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Protocol
 
-from ..diagnostic import Diagnostic, Level, Problem
-from ..frozen import frozen
+from ..diagnostic import Diagnostic, Level, Problem, Related
+from ..frozen import frozen, replace
 from ..ignore import Ignores, collect, suppress
 from ..sharing import Findings, run_shared, shares
 from ..source import Source
@@ -152,15 +152,13 @@ def run(project: Project, chosen: Iterable[Rule] | None = None) -> list[Diagnost
 
     everything, present = run_shared(parts, checked, project.sources)
     active = static(present) if given is None else given
-    found = _without(everything, project)
+    found = _merged(_without(everything, project))
     ignores = suppress(collect(_reported(project)), found, {one.name for one in active}, rules)
     remarks = _apply((one for one in active if "Ignores" in one.subjects), [{"Ignores": [ignores]}])
     return sorted(ignores.kept | set(remarks), key=lambda each: each.order)
 
 
-def _checked(
-    project: Project, specs: Sequence[AnySpec], is_first: bool, given: Sequence[Rule] | None
-) -> Findings:
+def _checked(project: Project, specs: Sequence[AnySpec], is_first: bool, given: Sequence[Rule] | None) -> Findings:
     """What is found in some of the specs, and which subjects there are; what holds for the project comes first."""
     contexts = list(_contexts(project, specs, is_first))
     present = frozenset(name for context in contexts for name in context)
@@ -181,6 +179,22 @@ def _without(found: set[Diagnostic], project: Project) -> set[Diagnostic]:
         for each in found
         if each.problem.span.source.path not in project.context
         and (each.rule == "unfilled-placeholder" or not any(map(each.problem.span.overlaps, unfilled)))
+    }
+
+
+_RELATED = 5
+"""Most other places that one finding names."""
+
+
+def _merged(found: set[Diagnostic]) -> set[Diagnostic]:
+    """One finding for each fault of a file that several others share, with the places in all of them."""
+    groups: dict[Diagnostic, dict[Related, None]] = {}
+    for each in sorted(found, key=lambda each: each.order):
+        alone = replace(each, problem=replace(each.problem, related=()))
+        groups.setdefault(alone, {}).update(dict.fromkeys(each.problem.related))
+    return {
+        replace(alone, problem=replace(alone.problem, related=tuple(related)[:_RELATED]))
+        for alone, related in groups.items()
     }
 
 
@@ -217,9 +231,7 @@ def _distinct(names: tuple[str, ...], contexts: Sequence[_Context]) -> list[tupl
     return list(found.values())
 
 
-def _contexts(
-    project: Project, specs: Sequence[AnySpec] | None = None, is_first: bool = True
-) -> Iterator[_Context]:
+def _contexts(project: Project, specs: Sequence[AnySpec] | None = None, is_first: bool = True) -> Iterator[_Context]:
     """Subjects that belong together: the project, each deployment with what it refers to, and each spec by itself.
 
     Without `specs` they are all of the project's.

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 from .. import schema as schemas
 from ..diagnostic import Level, Problem, Related
+from ..document import Node, Scalar, Sequence
 from ..ignore import Ignores
+from ..source import Source
 from ..specs import Fault, Project, Spec
 from ..suggest import did_you_mean
+from ..template import MASKED, Marker
 from . import rule, rules
 
 
@@ -137,6 +140,9 @@ def unfilled_placeholder(project: Project) -> Iterator[Problem]:
     for spec in project.specs:
         meant_for_others = _free_text(spec)
         for each in spec.document.unfilled:
+            breaks_yaml = each.form in MASKED and not _is_quoted(spec.source, each)
+            if not breaks_yaml and not _is_read(spec.document.root, each, spec.source):
+                continue  # --set, --name or --endpoint-name has replaced the value
             if each.form in ("angle", "variable", "underscores") and any(
                 start <= each.start < end for start, end in meant_for_others
             ):
@@ -150,6 +156,22 @@ def unfilled_placeholder(project: Project) -> Iterator[Problem]:
 
 
 _WHY = {"expression": " (GitHub Actions renders expressions in its workflow files only)"}
+
+
+def _is_quoted(source: Source, marker: Marker) -> bool:
+    """Whether a quote is open on the marker's line."""
+    before = source.text[source.text.rfind("\n", 0, marker.start) + 1 : marker.start]
+    return before.count('"') % 2 == 1 or before.count("'") % 2 == 1
+
+
+def _is_read(node: Node, marker: Marker, source: Source) -> bool:
+    """Whether a placeholder is in a value that the file still has, or in a key."""
+    match node:
+        case Scalar():
+            return node.source is source and node.start <= marker.start < node.end
+        case Sequence():
+            return any(_is_read(item, marker, source) for item in node.items)
+    return any(_is_read(entry.key, marker, source) or _is_read(entry.value, marker, source) for entry in node)
 
 
 def _free_text(spec: Spec) -> list[tuple[int, int]]:
