@@ -1,4 +1,4 @@
-"""Which events a request collects: each `collect()` that run() reaches, by itself or through plain functions.
+"""Which events a request collects: each `collect()` that run() reaches, by itself, through functions and methods.
 
 Only what is certain counts. A receiver that may be another Collector, a function with decorators, arguments from
 `*args`: whatever cannot be followed gives no event, and an event's context or data that cannot be followed is None.
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
+from .classes import Plain, called_class, first_parameter, held, is_method, method, own_class
 from .frozen import frozen, once
 from .kinds import Kind, kind
 from .scopes import FUNCTIONS, Function
@@ -48,6 +49,7 @@ class Frame:
         if self.call is None or self.caller is None or has_star(self.call):
             return None
         names = [each.arg for each in (*self.function.args.posonlyargs, *self.function.args.args)]
+        names = names[1:] if is_method(self.module, self.function) else names
         found = argument(self.call, names.index(name) if name in names else -1, name)
         if found is not None:
             return self.caller, found
@@ -56,7 +58,9 @@ class Frame:
 
     def enter(self, call: ast.Call) -> Frame | None:
         """The frame of a function that is called here, if it can be followed."""
-        target = self.script.function(self.module, call.func) if len(self.path) < MAX_DEPTH else None
+        if len(self.path) >= MAX_DEPTH:
+            return None
+        target = self.script.function(self.module, call.func) or _method(self, call.func)
         if target is None or isinstance(target[1], ast.AsyncFunctionDef):
             return None
         return Frame(self.script, *target, call, self)
@@ -180,7 +184,7 @@ def _events(frame: Frame, budget: Iterator[int]) -> Iterator[Event]:
 def _event(frame: Frame, node: ast.Call) -> Event | None:
     if not isinstance(node.func, ast.Attribute) or not _is_collect(node):
         return None
-    made = resolve(frame, node.func.value)
+    made = _made(frame, node.func.value)
     if made is None or not isinstance(made[1], ast.Call):
         return None
     module = made[0].module
@@ -202,6 +206,38 @@ def resolve(frame: Frame, node: ast.expr) -> tuple[Frame, ast.expr] | None:
             return None
         frame, node = given
     return None
+
+
+def _made(frame: Frame, node: ast.expr) -> tuple[Frame, ast.expr] | None:
+    """What an expression stands for once an attribute of an object is followed too. Which call of a method has set it
+    stays open, so that this is for what is made once, and not for contexts."""
+    home, found = resolve(frame, node) or (frame, None)
+    if not isinstance(found, ast.Attribute):
+        return (home, found) if found is not None else None
+    plain = _class_of(home, found.value)
+    value = held(frame.script, plain, found.attr) if plain is not None else None
+    return resolve(Frame(frame.script, value.module, value.method), value.value) if value is not None else None
+
+
+def _method(frame: Frame, called: ast.expr) -> tuple[Module, Function] | None:
+    """The method that is called of an object whose class is certain, and the module that it is in."""
+    plain = _class_of(frame, called.value) if isinstance(called, ast.Attribute) else None
+    found = method(frame.script, plain, called.attr) if plain and isinstance(called, ast.Attribute) else None
+    return (plain.module, found) if plain is not None and found is not None else None
+
+
+def _class_of(frame: Frame, node: ast.expr) -> Plain | None:
+    """The class that an expression is an object of."""
+    if not any(module.of(ast.ClassDef) for module in frame.script.modules):
+        return None
+    function = frame.function
+    itself = Parameter(function, first_parameter(function) or "")
+    if is_method(frame.module, function) and source(frame.module, node) == itself:
+        return own_class(frame.script, frame.module, function)
+    made = resolve(frame, node)
+    if made is None or not isinstance(made[1], ast.Call):
+        return None
+    return called_class(frame.script, made[0].module, made[1].func)
 
 
 def _imported(frame: Frame, node: ast.expr) -> tuple[Frame, ast.expr] | None:

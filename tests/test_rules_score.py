@@ -541,6 +541,21 @@ collecting(
     "both arrive and do not join",
     "context-not-passed",
 )
+KEEPER = (
+    "class Keeper:\n    def __init__(self, inputs):\n"
+    "        self.outputs = Collector(name='model_outputs', on_error=print)\n\n"
+    "    def keep(self, frame, answer):\n        context = inputs.collect(frame)\n        self.write(answer{})\n\n"
+    "    def write(self, frame, context=None):\n        self.outputs.collect(frame, context)\n\n\n"
+    "keeper = Keeper(None)\n\n\n"
+    f"def run(data):\n    keeper.keep({FRAME}, {ANSWER})\n    return 1\n"
+)
+collecting("through an object", KEEPER.replace("{}", ", context"), BOTH)
+collecting(
+    "through an object that drops the context",
+    KEEPER.replace("{}", ""),
+    "both arrive and do not join",
+    "context-not-passed",
+)
 collecting(
     "with two contexts",
     f"def run(data):\n    inputs.collect({FRAME}, BasicCorrelationContext())\n"
@@ -1006,6 +1021,97 @@ def test_a_function_that_passes_the_context_if_there_is_one_is_left_alone(keep, 
     passed, dropped = ((script.replace("{0}", a).replace("{1}", b)) for a, b in (("it = ", ", it"), ("", "")))
     assert check(tmp_path / "passed", {"score.py": passed}) == []
     assert names(check(tmp_path / "dropped", {"score.py": dropped})) == {"context-not-passed"}
+
+
+# --- Collectors that objects hold ------------------------------------------------------------------------------------
+
+HOLDER = """\
+class Recorder:
+    inputs = None
+
+    def __init__(self):
+        self.inputs = None
+        self.start()
+
+    def start(self):
+        self.inputs = Collector(name="model_inputs", on_error=print)
+        self.outputs: Collector = Collector(name="model_outputs", on_error=print)
+
+    def keep(self, frame, answer, context=None):
+        {first}
+        self.write(answer, context)
+
+    def write(self, answer, context):
+        {second}
+
+
+def run(data):
+    recorder.keep({frame}, {answer})
+    return 1
+"""
+HELD = COLLECTORS.partition("    global inputs")[0] + "    global recorder\n    recorder = Recorder()\n\n\n"
+
+
+def holder(first: str, second: str = "self.outputs.collect(answer, context)") -> str:
+    """A script whose Collectors are attributes of an object."""
+    return HELD + HOLDER.format(first=first, second=second, frame=FRAME, answer=ANSWER)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("context = self.inputs.collect(frame)", "self.outputs.collect(answer, context)", set()),
+        ("self.context = self.inputs.collect(frame)", "self.outputs.collect(answer, self.context)", set()),
+        ("self.inputs.collect(frame)", "self.outputs.collect(answer)", {"context-not-passed"}),
+        ("collector = self.inputs; collector.collect(frame)", "self.outputs.collect(answer)", {"context-not-passed"}),
+        ("self.inputs.collect(frame)", "self.outputs.collect(answer, context)", {"context-not-passed"}),
+        ("context = self.inputs.collect([1])", "self.outputs.collect(answer, context)", {"collect-not-frame"}),
+        ("context = self.inputs.collect(frame)", "self.outputs.collect({}, context)", {"collect-not-frame"}),
+        ("context = self.inputs.collect(frame)", "self.outputs.collect(answer, 'id')", {"context-type"}),
+        ("self.others.collect(frame)", "self.others.collect([1])", set()),
+    ],
+)
+def test_collectors_that_an_object_holds_are_followed(first, second, expected, tmp_path):
+    assert names(check(tmp_path, {"score.py": holder(first, second)})) == expected
+
+
+def test_a_script_whose_object_drops_the_context_gives_events_that_do_not_join(tmp_path):
+    module = "# score.py\nimport pandas as pd\nimport recording\n\n\ndef init():\n    global recorder\n"
+    module += (
+        f"    recorder = recording.Recorder()\n\n\ndef run(data):\n    recorder.keep({FRAME}, {ANSWER})\n    return 1\n"
+    )
+    text = holder("self.inputs.collect(frame)").partition("def init")[0]
+    text += HOLDER.partition("\n\ndef run")[0].format(
+        first="self.inputs.collect(frame)", second="self.outputs.collect(answer)"
+    )
+    found = check(tmp_path, files(module) | {"recording.py": text})
+    assert names(found) == {"context-not-passed"}
+
+
+def test_an_object_that_is_passed_to_a_function_is_followed(tmp_path):
+    script = holder("").replace("recorder.keep(", "keep(recorder, ")
+    script += "\n\ndef keep(of, frame, answer):\n    of.inputs.collect(frame)\n    of.outputs.collect(answer)\n"
+    assert names(check(tmp_path, {"score.py": script})) == {"context-not-passed"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("class Recorder:", "class Recorder(list):"),
+        ("class Recorder:", "@print\nclass Recorder:"),
+        ("def run(data):", "class Other(Recorder):\n    pass\n\n\ndef run(data):"),
+        ("def run(data):", "def run(data):\n    recorder.inputs = recorder.outputs = data"),
+        ("    def start(self):", "    def stop(self):\n        del self.inputs, self.outputs\n\n    def start(self):"),
+        ("    def start(self):", "    @classmethod\n    def start(self):"),
+    ],
+)
+def test_what_an_object_holds_is_not_guessed(old, new, tmp_path):
+    script = holder("self.inputs.collect([1])", "self.outputs.collect([1])")
+    assert names(check(tmp_path / "certain", {"score.py": script})) >= {"collect-not-frame"}
+    assert not names(check(tmp_path / "open", {"score.py": script.replace(old, new, 1)})) & {
+        "collect-not-frame",
+        "context-not-passed",
+    }
 
 
 # --- one finding for one cause ---------------------------------------------------------------------------------------

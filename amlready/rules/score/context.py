@@ -165,8 +165,8 @@ def context_not_passed(script: Script) -> Iterator[Problem]:
     """The inputs and the outputs of a request are collected with different contexts, so they cannot be joined.
 
     Without a context each `collect()` takes a fresh correlation id. The first one returns its context: pass it to the
-    second one, or make one context for each request and pass it to both. Followed through functions of the script and
-    of modules beside it, as far as that is certain.
+    second one, or make one context for each request and pass it to both. Followed through functions and methods of the
+    script and of modules beside it, as far as that is certain.
 
     Bad::
 
