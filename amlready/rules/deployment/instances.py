@@ -202,6 +202,9 @@ def small_instance_type(deployment: Deployment) -> Iterator[Problem]:
           path: model
         # code_configuration: none
 
+        # model/MLmodel
+        flavors: {}
+
     Good::
 
         # deployment.yml
@@ -210,6 +213,9 @@ def small_instance_type(deployment: Deployment) -> Iterator[Problem]:
           type: mlflow_model
           path: model
         # code_configuration: none
+
+        # model/MLmodel
+        flavors: {}
     """
     found = _type(deployment)
     size = skus.find(found[1]) if found else None
