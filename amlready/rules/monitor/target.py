@@ -139,7 +139,8 @@ def monitor_target_not_here(monitor: Monitor, project: Project) -> Iterator[Prob
     mine = project.deployments_of.get(endpoint.lower(), [])
     known = [each.name for each in mine if each.name]
     if known and len(known) == len(mine) and not did_you_mean(deployment, known):
-        message = f"no file here declares a deployment {deployment!r} of {endpoint!r}; there is {listed(known, 'and')}"
+        there = listed(dict.fromkeys(known), "and")
+        message = f"no file here declares a deployment {deployment!r} of {endpoint!r}; there is {there}"
         yield Problem(node.span, message, tuple(_declared(mine)))
 
 
