@@ -21,7 +21,7 @@ from .diagnostic import Problem
 from .discovery import kind_of, may_be_spec, repository, walk
 from .disk import elsewhere
 from .document import Document, Mapping, Node, Scalar
-from .frozen import field, frozen
+from .frozen import field, frozen, replace
 from .git import ignored
 from .overrides import Override, apply
 from .script import Script
@@ -81,6 +81,8 @@ def load(paths: Iterable[Path], reading: Reading | None = None) -> Project:
             named.append(normal(path))
             loader.add(path, named=True)
     checked = set(loader.sources)
+    # What the command line says is said of the files that it names.
+    loader.reading = replace(loader.reading, settings=(), endpoint_name=None)
     for path in named:
         for each in walk(path.parent, deep=False):
             loader.add(each, named=False)

@@ -278,3 +278,13 @@ def test_a_fault_that_several_deployments_share_is_reported_once_with_each_of_th
     assert cli.main(["check", "--only", "collector-not-enabled", "--format", "json"]) == 1
     (finding,) = json.loads(capsys.readouterr().out)
     assert {each["path"] for each in finding["related"]} == {"blue.yml", "green.yml"}
+
+
+def test_an_endpoint_name_is_given_to_the_named_files_and_not_to_their_neighbours():
+    put(
+        "kubernetes.yml",
+        "name: one\nendpoint_name: x\ntype: kubernetes\nmodel: azureml:m:1\nenvironment: azureml:e:1\n",
+    )
+    put("managed.yml", SPEC)
+    command = ["check", "kubernetes.yml", "--endpoint-name", "mine", "--only", "mixed-deployments"]
+    assert cli.main([*command, "--only", "managed-on-kubernetes", "--only", "kubernetes-on-managed"]) == 0
