@@ -26,7 +26,7 @@ from typing import Self
 
 from .agent import Agent, Count
 from .layout import PAYLOAD_COLLECTIONS, LayoutError, LocalDeployment, lay_out, remarks
-from .server import Server, ServerFailed, Stopped, free_ports, wait_until_live
+from .server import Server, ServerFailed, Stopped, hold_ports, wait_until_live
 
 COLLECTED = Path(".amlready/collected")
 LOGS = Path(".amlready/logs")
@@ -85,7 +85,7 @@ class LocalEndpoint:
     def __enter__(self) -> Self:
         with ExitStack() as undo:
             scratch = undo.enter_context(tempfile.TemporaryDirectory(prefix="amlready-", ignore_cleanup_errors=True))
-            ports = free_ports(self._port, len(self.deployments))
+            ports = hold_ports(self._port, len(self.deployments), undo)
             self.running = tuple(
                 self._start(deployment, port, Path(scratch, str(port)), undo)
                 for deployment, port in zip(self.deployments, ports, strict=True)

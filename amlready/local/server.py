@@ -217,13 +217,17 @@ def _is_servers(file: str) -> bool:
     return f"/{_PACKAGE}/" in file or file.startswith(("<frozen importlib", "<frozen runpy"))
 
 
-def free_ports(first: int, count: int) -> list[int]:
+def hold_ports(first: int, count: int, held: ExitStack) -> list[int]:
     """`count` ports the server can listen on: from `first` upwards, or any if `first` is 0.
 
-    Raises ServerFailed where one is taken. Nothing holds them until the server listens.
+    Where the system lets the server in all the same (Linux does), they are kept from everybody else until `held` is
+    closed. Raises ServerFailed where one is taken.
     """
     with ExitStack() as opened:
-        return [_bind(first + n if first else 0, opened) for n in range(count)]
+        ports = [_bind(first + n if first else 0, opened) for n in range(count)]
+        if sys.platform == "linux":
+            held.push(opened.pop_all())
+    return ports
 
 
 def _bind(port: int, opened: ExitStack) -> int:

@@ -1,28 +1,35 @@
 import os
 import signal
 import socket
+import sys
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import psutil
 import pytest
 
 from amlready.local.layout import lay_out
-from amlready.local.server import Server, ServerFailed, Stopped, free_ports, reason, wait_until_live
+from amlready.local.server import Server, ServerFailed, Stopped, hold_ports, reason, wait_until_live
 
 NEVER = threading.Event()
 WORKING = "def init(): pass\ndef run(data): return data\n"
 
 
 @pytest.fixture
-def start_server(make_deployment, tmp_path):
+def held():
+    with ExitStack() as held:
+        yield held
+
+
+@pytest.fixture
+def start_server(make_deployment, tmp_path, held):
     """A function that starts the real server with a scoring script; every one of them is ended."""
     started = []
 
     def start(script: str, **fields) -> Server:
         fields = {"model": None, "collections": ()} | fields
         container = lay_out(make_deployment(script, **fields), tmp_path / "container", ("127.0.0.1", 9))
-        server = Server("blue", container, free_ports(0, 1)[0], tmp_path / "logs/blue.log")
+        server = Server("blue", container, hold_ports(0, 1, held)[0], tmp_path / "logs/blue.log")
         started.append(server)
         server.start()
         return server
@@ -182,29 +189,45 @@ def test_an_environment_that_no_process_can_have_is_one_sentence(start_server):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
-def test_a_port_in_use_is_one_sentence_with_the_way_out(host):
+def test_a_port_in_use_is_one_sentence_with_the_way_out(host, held):
     with socket.socket() as taken:
         taken.bind((host, 0))
         taken.listen()
         with pytest.raises(ServerFailed, match=r"port \d+ is in use, .* --port, 0 for any"):
-            free_ports(taken.getsockname()[1], 1)
+            hold_ports(taken.getsockname()[1], 1, held)
 
 
-def test_free_ports_are_different_and_follow_the_first():
-    assert len(set(free_ports(0, 5))) == 5
+def test_ports_are_different_and_follow_the_first(held):
+    assert len(set(hold_ports(0, 5, held))) == 5
     for _ in range(50):  # somebody else may have one of the two
-        first = free_ports(0, 1)[0] - 10
+        first = hold_ports(0, 1, held)[0] - 10
         with suppress(ServerFailed):
-            assert free_ports(first, 2) == [first, first + 1]
+            assert hold_ports(first, 2, held) == [first, first + 1]
             break
     else:
         pytest.fail("no two neighbouring ports were free")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the server could not listen on a port that is held")
+def test_a_held_port_is_given_to_nobody_but_the_server(held):
+    (port,) = hold_ports(0, 1, held)
+    for _ in range(2000):
+        other = held.enter_context(socket.socket())
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", 0))
+        assert other.getsockname()[1] != port
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("0.0.0.0", port))
+        server.listen()
+        with socket.create_connection(("127.0.0.1", port)):
+            server.accept()[0].close()
+
+
 @pytest.mark.parametrize("port", [-1, 70_000])
-def test_a_number_that_is_no_port_is_one_sentence(port):
+def test_a_number_that_is_no_port_is_one_sentence(port, held):
     with pytest.raises(ServerFailed, match=f"{port} is not a port"):
-        free_ports(port, 1)
+        hold_ports(port, 1, held)
 
 
 def test_a_log_without_a_traceback_gives_its_last_lines_without_gunicorns():
