@@ -1,0 +1,559 @@
+"""Collects inputs and outputs of a model with Microsoft's Collector, beside the requests instead of within them.
+
+    collection = DataCollection(inputs={"age": float, "town": str}, outputs={"prediction": float})    # in init()
+    collection.add(inputs, predictions, request_headers)                                              # in run()
+
+`add` puts the values of a request into a list and returns. A thread of the process makes one event for each collection
+of what came in a second, gives it to the Collector, waits to hear whether it arrived, and gives it again if it did not.
+The decision worth knowing: the Collector tells nobody whether an event arrived, except its log; so its log is what is
+read here, and the Collector itself stays as Microsoft made it.
+
+Nothing in here raises into the scoring script. What could not be collected is counted, and the counts are in the log.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import math
+import os
+import queue
+import random
+import re
+import threading
+import time
+import uuid
+import weakref
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from azureml.ai.monitoring import Collector
+from azureml.ai.monitoring import init as sdk
+from azureml.ai.monitoring.config import get_config
+from azureml.ai.monitoring.context import BasicCorrelationContext
+from azureml.ai.monitoring.queue import get_queue, init_queue
+from azureml.ai.monitoring.worker import get_worker, init_worker
+
+# Environment variables COLLECTION_<NAME>: default, least, most.
+SETTINGS = {
+    # An event holds the requests of one such interval. `kill -9` loses what came since the last one.
+    "FLUSH_SECONDS": (1.0, 0.05, 60.0),
+    # What one event may hold. Azure moves the data out of records from 4 MB up.
+    "EVENT_ROWS": (5_000, 1, 100_000),
+    "EVENT_BYTES": (2_000_000, 10_000, 3_000_000),
+    # The memory for what waits, in each process. A request that does not fit is dropped and counted.
+    "QUEUE_BYTES": (100_000_000, 1_000_000, 10_000_000_000),
+    # One draw for each request; with a sampling_rate in the YAML, the product of both.
+    "SAMPLING_RATE": (1.0, 0.0, 1.0),
+    # How long a process that ends may take to deliver. Gunicorn kills after 30 s.
+    "GRACE_SECONDS": (8.0, 0.0, 25.0),
+}
+
+INPUTS, OUTPUTS, REQUEST_ID = "model_inputs", "model_outputs", "request_id"
+PATIENCE = 30.0  # Seconds without an answer after which the Collector's sender thread counts as stuck.
+
+# A child of the server's logger: its lines reach the container log from INFO up, with time and process.
+logger = logging.getLogger("azmlinfsrv.data_collection")
+
+
+def setting(name: str) -> float:
+    """The value of a setting; its default where the environment variable cannot be used."""
+    default, least, most = SETTINGS[name]
+    text = os.environ.get(f"COLLECTION_{name}", str(default))
+    try:
+        if least <= float(text) <= most:
+            return float(text)
+    except ValueError:
+        pass
+    logger.error("COLLECTION_%s is %r; it must be from %g to %g, and %g is used", name, text, least, most, default)
+    return default
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+# In this order. Azure cuts the first at 40 characters, and gives the second to every request itself.
+_ID_HEADERS = ("x-ms-client-request-id", "x-request-id")
+_ID_LENGTH = 40
+_UNSAFE_IN_ID = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """The caller's own id of a request, of letters, digits, `-` and `_`; None where there is none.
+
+    It travels on in an HTTP header: anything outside Latin-1 would end the Collector's only sender thread.
+    """
+    values = {name.lower(): value for name, value in headers.items()}
+    for name in _ID_HEADERS:
+        own = _UNSAFE_IN_ID.sub("-", values.get(name, "").strip())[:_ID_LENGTH]
+        if own.strip("-_"):
+            return own
+    return None
+
+
+def cells_of(values: Any, width: int) -> list[Any]:
+    """The values of an array, a frame or a list of rows, one after the other; a copy, for the script may change its
+    own. Raises ValueError where a row has not a value for each column."""
+    if isinstance(values, pd.DataFrame):
+        values = values.to_numpy()
+    cells: list[Any] = []
+    for row in values.tolist() if hasattr(values, "tolist") else values:
+        listed = row if isinstance(row, (list, tuple)) else (row,)
+        if len(listed) != width:
+            raise ValueError(f"a row has {len(listed)} values for {width} columns")
+        cells.extend(listed)
+    return cells
+
+
+def size_of(cells: Sequence[Any]) -> int:
+    """About how many bytes of memory these take. As JSON, numbers take about half of that, and long text as much."""
+    texts = [cell for cell in cells if isinstance(cell, (str, bytes))]
+    text = sum(len(cell) if isinstance(cell, bytes) or cell.isascii() else 6 * len(cell) for cell in texts)
+    return 32 * len(cells) + text
+
+
+def frame_of(columns: Mapping[str, type], cells: Sequence[Any], misfit: Callable[[str], None]) -> pd.DataFrame:
+    """Each column gets one JSON type for ever, number or text, because the monitor fails when it changes. What is
+    neither that nor missing becomes null all the same, and is told to `misfit` by the name of its column."""
+    frame = {}
+    for at, (name, kind) in enumerate(columns.items()):
+        column = cells[at :: len(columns)]
+        if kind is not str:
+            frame[name] = _numbers(column, partial(misfit, name))
+        else:
+            frame[name] = pd.Series([_fit(_text, cell, partial(misfit, name)) for cell in column], dtype=object)
+    return pd.DataFrame(frame)
+
+
+def _numbers(column: Sequence[Any], misfit: Callable[[], None]) -> Any:
+    try:
+        numbers = np.array(column, dtype="float64")
+    except (TypeError, ValueError, OverflowError):
+        numbers = None
+    if numbers is None or numbers.ndim != 1:
+        return np.array([_fit(float, cell, misfit) for cell in column], dtype="float64")
+    return numbers
+
+
+def _fit(convert: Callable[[Any], Any], cell: Any, misfit: Callable[[], None]) -> Any:
+    try:
+        return None if cell is None or cell is pd.NA else convert(cell)
+    except Exception:
+        misfit()
+        return None
+
+
+def _text(cell: Any) -> str | None:
+    if isinstance(cell, str) and cell.isascii():
+        return cell
+    if isinstance(cell, float) and math.isnan(cell):
+        return None
+    text = cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)
+    return text.encode("utf-8", "replace").decode()  # half of a surrogate pair would end the sender thread
+
+
+# --- delivery --------------------------------------------------------------------------------------------------------
+
+
+class Context(BasicCorrelationContext):  # type: ignore[misc]
+    """Notes that it was read: a Collector does that only with an event that its own sampling lets through."""
+
+    was_read = False
+
+    def get_id(self) -> str:
+        self.was_read = True
+        return str(super().get_id())
+
+
+class Collectors(logging.Handler):
+    """Microsoft's Collectors, and a handler of the log in which their sender thread tells what becomes of an event."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._errors: dict[str, Exception] = {}
+        self._patience = PATIENCE
+        self._sending = ""
+        self._heard: queue.SimpleQueue[tuple[int, str, Any]] = queue.SimpleQueue()
+        self._is_forked = False
+        self.on: dict[str, Any] = {}
+        try:
+            # Without on_error a collection that is missing or disabled in the YAML raises here, and the container
+            # never becomes ready.
+            inputs = Collector(name="model_inputs", on_error=lambda error: self._errors.update(model_inputs=error))
+            outputs = Collector(name="model_outputs", on_error=lambda error: self._errors.update(model_outputs=error))
+            self.on = {name: made for name, made in ((INPUTS, inputs), (OUTPUTS, outputs)) if name not in self._errors}
+        except Exception as error:  # on_error does not cover a configuration that cannot be read
+            self._errors = {INPUTS: error, OUTPUTS: error}
+        self.off = [f"nothing is collected into {name}: {error}" for name, error in self._errors.items()]
+
+    def sampling_rate(self) -> float:
+        """The YAML's. A Collector draws for every event; here a draw is made for every request, and an event that a
+        Collector's own draw leaves out is given to it again."""
+        return min((get_config().collection_sample_rate_percentage(name) / 100 for name in self.on), default=1.0)
+
+    def deliver(self, name: str, frame: pd.DataFrame, context: Context) -> str | None:
+        """None once the event has arrived; else why it has not."""
+        self._look_after_sender()
+        self._errors.clear()
+        self._sending = name
+        context.was_read = False
+        for _ in range(100_000):
+            self.on[name].collect(frame, context)
+            if self._errors:
+                return str(self._errors[name])
+            if context.was_read:
+                return self._outcome()
+        return "the sampling of the Collector itself lets nothing through"
+
+    def _outcome(self) -> str | None:
+        if not self._listen():
+            return None  # logging is off for the whole process, and nothing more can be known
+        number, deadline = None, time.monotonic() + self._patience
+        while True:
+            try:
+                level, event, rest = self._heard.get(timeout=0.1)
+            except queue.Empty:
+                why = self._trouble(deadline)
+                if why:
+                    self._start_sender(why)
+                    if number:
+                        return why
+                    deadline = time.monotonic() + self._patience  # the event was still in the queue
+                continue
+            if isinstance(rest, int):  # the length of the queue: the event is being sent
+                number = event
+            elif event == number:  # and not an earlier one, from a thread that was stuck
+                self._patience = PATIENCE
+                return None if level == logging.DEBUG else str(rest)
+
+    def _trouble(self, deadline: float) -> str | None:
+        if not self._has_sender():
+            return "the Collector's sender thread has ended"
+        if time.monotonic() < deadline:
+            return None
+        why = f"the agent has not answered for {self._patience:g} s"
+        self._patience = min(2 * self._patience, 600.0)
+        return why
+
+    # The log. The sender thread writes, at DEBUG, "sending payload <collection>@<event>, queue length - <number>", then
+    # "send payload <collection>@<event> succeeded - <text>", or at ERROR the same with "failed".
+
+    def _listen(self) -> bool:
+        log = logging.getLogger("mdc.worker")
+        if log.level != logging.DEBUG:
+            for handler in log.handlers:
+                handler.setLevel(max(handler.level, log.level))  # what was shown before is shown now
+            log.setLevel(logging.DEBUG)
+        log.addHandler(self)
+        log.disabled = False
+        return log.isEnabledFor(logging.DEBUG)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if isinstance(record.args, tuple) and len(record.args) == 4 and record.args[1] == self._sending:
+            self._heard.put((record.levelno, str(record.args[2]), record.args[3]))
+
+    # The sender thread. Whatever ends it, there is another.
+
+    def _look_after_sender(self) -> None:
+        if not sdk.is_sdk_ready():
+            sdk.init("default")
+        elif self._is_forked:
+            init_queue(get_config().queue_capacity())  # the copied one may have been locked
+            init_worker(get_queue(), get_config())
+        elif not self._has_sender():
+            self._start_sender("the Collector's sender thread has ended")
+        self._is_forked = False
+        self._listen()
+
+    def forked(self) -> None:
+        """This is a copy of the process that made the Collectors, without its threads."""
+        self._is_forked = True
+        self._heard = queue.SimpleQueue()
+
+    @staticmethod
+    def _has_sender() -> bool:
+        threads = getattr(get_worker(), "_threads", None)
+        return threads is None or any(thread.is_alive() for thread in threads)
+
+    @staticmethod
+    def _start_sender(why: str) -> None:
+        """A new thread, with a new queue that gets what waits in the old one. A thread that is stuck will find its
+        queue closed, and end."""
+        logger.error("%s; another sender thread is started, and nothing that waits is lost", why)
+        old = get_queue()
+        init_queue(get_config().queue_capacity())
+        init_worker(get_queue(), get_config())
+        old.close()
+        while old.length():
+            get_queue().enqueue(old.dequeue()[0])
+
+
+# --- collection ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Event:
+    """Rows of requests that came in one interval, on their way into both collections under one correlation id."""
+
+    interval: tuple[int, int]
+    time: float
+    requests: int = 0
+    size: float = 0.0
+    ids: list[str] = field(default_factory=list)  # of the request, for each row
+    inputs: list[Any] = field(default_factory=list)  # values, one row after the other
+    outputs: list[Any] = field(default_factory=list)
+    frames: dict[str, pd.DataFrame] | None = None  # what has not arrived yet
+    context: Context | None = None
+    failed_at: set[int] = field(default_factory=set)  # how many other events had arrived, each time this one did not
+
+
+class DataCollection:
+    """Collects the inputs and outputs of a model. One for each process, made in `init()`."""
+
+    def __init__(
+        self, inputs: Mapping[str, type], outputs: Mapping[str, type], request_id_in: str | None = OUTPUTS
+    ) -> None:
+        """The columns in the order of the rows; each is `float`, for numbers of every kind, or `str`.
+
+        The caller's id becomes a column `request_id` of one collection only: where the monitor has joined the two, it
+        cannot store two columns of one name.
+        """
+        self._inputs = {str(name): kind for name, kind in inputs.items()}
+        self._outputs = {str(name): kind for name, kind in outputs.items()}
+        self._id_in = request_id_in
+        self._settings = {name: setting(name) for name in SETTINGS}
+        self._collectors = Collectors()
+        for reason in self._collectors.off:
+            logger.error(reason)
+        self._rate = self._settings["SAMPLING_RATE"] * self._collectors.sampling_rate()
+        self._begin()
+        _living.add(self)
+        atexit.register(self.close)
+
+    def _begin(self) -> None:
+        """Also in a forked process, which has a copy of its parent's data and no thread."""
+        self.accepted = 0
+        self.lost: Counter[str] = Counter()
+        self._reported, self._report_at = 0, -math.inf
+        self._lock = threading.Lock()
+        self._requests: list[tuple[Any, ...]] = []
+        self._events: deque[Event] = deque()
+        self._size = 0.0  # of both, in bytes
+        self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
+        self._pause = self._resume = 0.0
+        self._arrived = 0
+        self._used_ids: OrderedDict[str, None] = OrderedDict()
+        self._random = random.Random()  # its own, because scripts seed the common one
+
+    def forked(self) -> None:
+        self._begin()
+        self._collectors.forked()
+
+    # In the thread of the request.
+
+    def add(
+        self, inputs: Any, outputs: Any, request_headers: Mapping[str, str] | None = None, received: float | None = None
+    ) -> None:
+        """Collect a request: rows of inputs and as many of outputs, in arrays, frames or lists. Never raises.
+
+        `received` is when the request came, in seconds since 1970; without it, now.
+        """
+        try:
+            if self._rate < 1.0 and self._random.random() >= self._rate:
+                return
+            with self._lock:
+                self.accepted += 1
+            self._put(inputs, outputs, request_headers or {}, received or time.time())
+        except Exception as error:
+            self._lose(f"requests dropped: {type(error).__name__}: {error}")
+            self._report()
+
+    def _put(self, inputs: Any, outputs: Any, headers: Mapping[str, str], received: float) -> None:
+        if not self._collectors.on:
+            raise LookupError("; ".join(self._collectors.off))
+        own = request_id(headers) or str(uuid.uuid4())
+        ins, outs = cells_of(inputs, len(self._inputs)), cells_of(outputs, len(self._outputs))
+        rows = len(ins) // len(self._inputs)
+        if rows * len(self._outputs) != len(outs):
+            raise ValueError(f"{rows} rows of inputs cannot be joined to {len(outs) // len(self._outputs)} of outputs")
+        size = size_of(ins) + size_of(outs) + 100 + 100 * rows
+        if not rows:
+            return
+        with self._lock:
+            if self._size + size > self._settings["QUEUE_BYTES"]:
+                raise BufferError("the queue is full (COLLECTION_QUEUE_BYTES)")
+            self._size += size
+            # One flat tuple: anything nested would keep the garbage collector busy.
+            self._requests.append((received, own, size, rows, *ins, *outs))
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="data-collection", daemon=True)
+                thread.start()
+                self._thread = thread
+
+    def close(self) -> None:
+        """Deliver what is there, within the time of grace. Called when the process ends, unless it is killed."""
+        thread, grace = self._thread, self._settings["GRACE_SECONDS"]
+        if thread is not None and not self._closing.is_set():
+            self._closing.set()
+            thread.join(grace)
+            if thread.is_alive():
+                self._lose(f"requests dropped: not delivered in the {grace:g} s after the end", self._waiting())
+            else:
+                self._thread = None
+                self._closing.clear()
+        self._report(at_once=True)
+
+    # In a thread of its own.
+
+    def _run(self) -> None:
+        while not (self._closing.is_set() and self._waiting() == 0):
+            self._sleep()
+            try:
+                self._make_events()
+                while self._events and time.monotonic() >= self._resume:
+                    self._deliver(self._events[0])
+                self._report()
+            except Exception:
+                logger.exception("Data collection goes on after an error")
+        sdk.teardown(wait_for_flush=True)
+
+    def _sleep(self) -> None:
+        """Until the interval is over, or the time for another try has come."""
+        if self._closing.is_set():
+            time.sleep(0.02)
+            return
+        interval = self._settings["FLUSH_SECONDS"]
+        due = interval - time.time() % interval
+        if self._events:
+            due = min(due, self._resume - time.monotonic())
+        self._closing.wait(max(due, 0.001))
+
+    def _make_events(self) -> None:
+        with self._lock:
+            requests, self._requests = self._requests, []
+        event = None
+        for received, own, size, rows, *cells in requests:
+            # Of one interval and one hour, so that the time and the hour folder of the event are theirs.
+            interval = int(received // 3600), int(received // self._settings["FLUSH_SECONDS"])
+            ins, outs = cells[: rows * len(self._inputs)], cells[rows * len(self._inputs) :]
+            for row in range(rows):
+                if event is None or event.interval != interval or self._is_full(event, size / rows):
+                    event = Event(interval, received)
+                    self._events.append(event)
+                event.requests += row == 0 or not event.ids
+                event.time = min(event.time, received)
+                event.size += size / rows
+                event.ids.append(own)
+                event.inputs += ins[row * len(self._inputs) : (row + 1) * len(self._inputs)]
+                event.outputs += outs[row * len(self._outputs) : (row + 1) * len(self._outputs)]
+
+    def _is_full(self, event: Event, more: float) -> bool:
+        has_all_rows = len(event.ids) >= self._settings["EVENT_ROWS"]
+        return has_all_rows or event.size + more > self._settings["EVENT_BYTES"]
+
+    def _deliver(self, event: Event) -> None:
+        try:
+            why = self._send(event)
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+        if why is None:
+            self._settle(event)
+            self._arrived += 1
+            if self._pause:
+                logger.info("Collected data arrives again")
+            self._pause = 0.0
+        else:
+            self._postpone(event, " ".join(why.split())[:200])
+
+    def _send(self, event: Event) -> str | None:
+        """None once all of an event has arrived, now or earlier; else why it has not."""
+        if event.frames is None or event.context is None:
+            event.context = Context(self._correlation_id(event), int(event.time))
+            event.frames = self._frames(event)
+        for name in list(event.frames):
+            why = self._collectors.deliver(name, event.frames[name], event.context)
+            if why is not None:
+                return why
+            del event.frames[name]
+        return None
+
+    def _frames(self, event: Event) -> dict[str, pd.DataFrame]:
+        frames = {
+            INPUTS: frame_of(self._inputs, event.inputs, self._misfit),
+            OUTPUTS: frame_of(self._outputs, event.outputs, self._misfit),
+        }
+        if self._id_in is not None:
+            frames[self._id_in][REQUEST_ID] = pd.Series(event.ids, dtype=object)
+        for reason in self._collectors.off:
+            self._lose(f"requests in part: {reason}", event.requests)
+        return {name: frames[name] for name in self._collectors.on}
+
+    def _correlation_id(self, event: Event) -> str:
+        """A request alone in its event keeps its id, unless another had it: the monitor joins all that share one."""
+        own = event.ids[0]
+        if event.requests > 1 or own in self._used_ids:
+            return str(uuid.uuid4())
+        self._used_ids[own] = None
+        if len(self._used_ids) > 10_000:
+            self._used_ids.popitem(last=False)
+        return own
+
+    def _postpone(self, event: Event, why: str) -> None:
+        """Make a pause, then try the next one. One that fails again and again while others arrive is given up."""
+        if not self._pause:
+            logger.warning("Collected data does not arrive; it is kept, and sent again: %s", why)
+        self._pause = min(max(2 * self._pause, 0.25), 0.5 if self._closing.is_set() else 5.0)
+        self._resume = time.monotonic() + self._pause
+        event.failed_at.add(self._arrived)
+        if len(event.failed_at) > 3:
+            self._settle(event)
+            self._lose(f"requests dropped: others arrived, but not these: {why}", event.requests)
+        else:
+            self._events.rotate(-1)
+
+    def _settle(self, event: Event) -> None:
+        self._events.popleft()
+        with self._lock:
+            self._size -= event.size
+
+    def _waiting(self) -> int:
+        return len(self._requests) + sum(event.requests for event in list(self._events))
+
+    # What is lost.
+
+    def _misfit(self, column: str) -> None:
+        self._lose(f"values collected as null: {column} is not always what its column takes")
+
+    def _lose(self, what: str, number: int = 1) -> None:
+        with self._lock:
+            known = what in self.lost or len(self.lost) < 50
+            self.lost[what if known else "requests dropped: for other reasons"] += number
+
+    def _report(self, at_once: bool = False) -> None:
+        """Log what was lost if that has changed, at most once in a minute."""
+        with self._lock:
+            total, now = sum(self.lost.values()), time.monotonic()
+            if total == self._reported or (now < self._report_at and not at_once):
+                return
+            self._reported, self._report_at = total, now + 60.0
+            lost = "; ".join(f"{number} {what}" for what, number in self.lost.most_common())
+        logger.error("Data collection, of %d requests since this worker started: %s", self.accepted, lost)
+
+
+# --- processes that are forked, as with WORKER_PRELOAD ---------------------------------------------------------------
+
+_living: weakref.WeakSet[DataCollection] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for collection in list(_living):
+        collection.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
