@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Agent
-from data_collection import frame_of
+from agents import Agent
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from data_collection import frame_of
 
 Make = Callable[..., Any]
 
@@ -102,7 +103,9 @@ def test_the_id_is_a_column_of_one_collection_only(make: Make, agent: Agent) -> 
         collection.add([[1]], [1], own(place))
         collection.close()
 
-    columns = [(set(left), set(right)) for left, right in zip(*map(agent.rows, ("model_inputs", "model_outputs")))]
+    columns = [
+        (set(left), set(right)) for left, right in zip(*map(agent.rows, ("model_inputs", "model_outputs")), strict=True)
+    ]
     assert columns == [({"x", "request_id"}, {"y"}), ({"x"}, {"y", "request_id"}), ({"x"}, {"y"})]
 
 
