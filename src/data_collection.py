@@ -76,28 +76,42 @@ def setting(name: str) -> float:
 
 # --- values ----------------------------------------------------------------------------------------------------------
 
-# In this order. Azure cuts the first at 40 characters, and gives the second to every request itself.
-_ID_HEADERS = ("x-ms-client-request-id", "x-request-id")
+# In this order, and as the server writes them. Azure cuts the first at 40 characters, and gives the second to every
+# request itself.
+_ID_HEADERS = ("X-Ms-Client-Request-Id", "X-Request-Id")
 _ID_LENGTH = 40
 _UNSAFE_IN_ID = re.compile(r"[^A-Za-z0-9_-]")
 
 
-def request_id(headers: Mapping[str, str]) -> str | None:
-    """The caller's own id of a request, of letters, digits, `-` and `_`; None where there is none.
+def raw_ids(headers: Mapping[str, str]) -> list[str | None]:
+    """What the headers hold that can be the caller's own id of the request."""
+    found = [headers.get(name) for name in _ID_HEADERS]
+    if found == [None, None]:
+        others = {name.title(): value for name, value in headers.items()}
+        found = [others.get(name) for name in _ID_HEADERS]
+    return [text and text[:1000] for text in found]
+
+
+def request_id(*texts: str | None) -> str:
+    """The first of these that is one when made safe, of letters, digits, `-` and `_`; a fresh one if none is.
 
     It travels on in an HTTP header: anything outside Latin-1 would end the Collector's only sender thread.
     """
-    values = {name.lower(): value for name, value in headers.items()}
-    for name in _ID_HEADERS:
-        own = _UNSAFE_IN_ID.sub("-", values.get(name, "").strip())[:_ID_LENGTH]
+    for text in texts:
+        own = _UNSAFE_IN_ID.sub("-", (text or "").strip())[:_ID_LENGTH]
         if own.strip("-_"):
             return own
-    return None
+    return str(uuid.uuid4())
 
 
-def cells_of(values: Any, width: int) -> list[Any]:
+def cells_of(values: Any, width: int) -> tuple[list[Any], int]:
     """The values of an array, a frame or a list of rows, one after the other; a copy, for the script may change its
-    own. Raises ValueError where a row has not a value for each column."""
+    own. And about how many bytes of memory they take; as JSON, numbers take about half of that, and text as much.
+
+    Raises ValueError where a row has not a value for each column.
+    """
+    if isinstance(values, np.ndarray) and values.dtype.kind in "fiub" and values.size == width * len(values):
+        return values.ravel().tolist(), 32 * values.size
     if isinstance(values, pd.DataFrame):
         values = values.to_numpy()
     cells: list[Any] = []
@@ -106,14 +120,9 @@ def cells_of(values: Any, width: int) -> list[Any]:
         if len(listed) != width:
             raise ValueError(f"a row has {len(listed)} values for {width} columns")
         cells.extend(listed)
-    return cells
-
-
-def size_of(cells: Sequence[Any]) -> int:
-    """About how many bytes of memory these take. As JSON, numbers take about half of that, and long text as much."""
     texts = [cell for cell in cells if isinstance(cell, (str, bytes))]
     text = sum(len(cell) if isinstance(cell, bytes) or cell.isascii() else 6 * len(cell) for cell in texts)
-    return 32 * len(cells) + text
+    return cells, 32 * len(cells) + text
 
 
 def frame_of(columns: Mapping[str, type], cells: Sequence[Any], misfit: Callable[[str], None]) -> pd.DataFrame:
@@ -366,30 +375,30 @@ class DataCollection:
         try:
             if self._rate < 1.0 and self._random.random() >= self._rate:
                 return
-            with self._lock:
-                self.accepted += 1
             self._put(inputs, outputs, request_headers or {}, received or time.time())
         except Exception as error:
+            with self._lock:
+                self.accepted += 1
             self._lose(f"requests dropped: {type(error).__name__}: {error}")
             self._report()
 
     def _put(self, inputs: Any, outputs: Any, headers: Mapping[str, str], received: float) -> None:
         if not self._collectors.on:
             raise LookupError("; ".join(self._collectors.off))
-        own = request_id(headers) or str(uuid.uuid4())
-        ins, outs = cells_of(inputs, len(self._inputs)), cells_of(outputs, len(self._outputs))
+        ins, size_in = cells_of(inputs, len(self._inputs))
+        outs, size_out = cells_of(outputs, len(self._outputs))
         rows = len(ins) // len(self._inputs)
         if rows * len(self._outputs) != len(outs):
             raise ValueError(f"{rows} rows of inputs cannot be joined to {len(outs) // len(self._outputs)} of outputs")
-        size = size_of(ins) + size_of(outs) + 100 + 100 * rows
-        if not rows:
-            return
+        size = size_in + size_out + 100 + 100 * rows
+        ids = raw_ids(headers)
         with self._lock:
             if self._size + size > self._settings["QUEUE_BYTES"]:
                 raise BufferError("the queue is full (COLLECTION_QUEUE_BYTES)")
+            self.accepted += 1
             self._size += size
             # One flat tuple: anything nested would keep the garbage collector busy.
-            self._requests.append((received, own, size, rows, *ins, *outs))
+            self._requests.append((received, *ids, size, rows, *ins, *outs))
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="data-collection", daemon=True)
                 thread.start()
@@ -437,9 +446,12 @@ class DataCollection:
         with self._lock:
             requests, self._requests = self._requests, []
         event = None
-        for received, own, size, rows, *cells in requests:
+        for received, first, second, size, rows, *cells in requests:
             # Of one interval and one hour, so that the time and the hour folder of the event are theirs.
             interval = int(received // 3600), int(received // self._settings["FLUSH_SECONDS"])
+            own = request_id(first, second)
+            if not rows:
+                self._size -= size
             ins, outs = cells[: rows * len(self._inputs)], cells[rows * len(self._inputs) :]
             for row in range(rows):
                 if event is None or event.interval != interval or self._is_full(event, size / rows):
