@@ -83,13 +83,13 @@ _ID_LENGTH = 40
 _UNSAFE_IN_ID = re.compile(r"[^A-Za-z0-9_-]")
 
 
-def raw_ids(headers: Mapping[str, str]) -> list[str | None]:
+def raw_ids(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
     """What the headers hold that can be the caller's own id of the request."""
-    found = [headers.get(name) for name in _ID_HEADERS]
-    if found == [None, None]:
+    first, second = headers.get(_ID_HEADERS[0]), headers.get(_ID_HEADERS[1])
+    if first is None and second is None:
         others = {name.title(): value for name, value in headers.items()}
-        found = [others.get(name) for name in _ID_HEADERS]
-    return [text and text[:1000] for text in found]
+        first, second = others.get(_ID_HEADERS[0]), others.get(_ID_HEADERS[1])
+    return first and first[:1000], second and second[:1000]
 
 
 def request_id(*texts: str | None) -> str:
@@ -104,14 +104,14 @@ def request_id(*texts: str | None) -> str:
     return str(uuid.uuid4())
 
 
-def cells_of(values: Any, width: int) -> tuple[list[Any], int]:
-    """The values of an array, a frame or a list of rows, one after the other; a copy, for the script may change its
-    own. And about how many bytes of memory they take; as JSON, numbers take about half of that, and text as much.
+def keep(values: Any, width: int) -> tuple[Any, int, int]:
+    """A copy of the values of an array, a frame or a list of rows, for the script may change its own; how many rows
+    they are; and about how many bytes they take. As JSON, numbers take about half of that, and text as much.
 
     Raises ValueError where a row has not a value for each column.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind in "fiub" and values.size == width * len(values):
-        return values.ravel().tolist(), 32 * values.size
+        return values.copy(), len(values), 32 * values.size
     if isinstance(values, pd.DataFrame):
         values = values.to_numpy()
     cells: list[Any] = []
@@ -122,7 +122,7 @@ def cells_of(values: Any, width: int) -> tuple[list[Any], int]:
         cells.extend(listed)
     texts = [cell for cell in cells if isinstance(cell, (str, bytes))]
     text = sum(len(cell) if isinstance(cell, bytes) or cell.isascii() else 6 * len(cell) for cell in texts)
-    return cells, 32 * len(cells) + text
+    return tuple(cells), len(cells) // width, 32 * len(cells) + text
 
 
 def frame_of(columns: Mapping[str, type], cells: Sequence[Any], misfit: Callable[[str], None]) -> pd.DataFrame:
@@ -335,6 +335,7 @@ class DataCollection:
         self._outputs = {str(name): kind for name, kind in outputs.items()}
         self._id_in = request_id_in
         self._settings = {name: setting(name) for name in SETTINGS}
+        self._most_bytes = self._settings["QUEUE_BYTES"]
         self._collectors = Collectors()
         for reason in self._collectors.off:
             logger.error(reason)
@@ -385,20 +386,21 @@ class DataCollection:
     def _put(self, inputs: Any, outputs: Any, headers: Mapping[str, str], received: float) -> None:
         if not self._collectors.on:
             raise LookupError("; ".join(self._collectors.off))
-        ins, size_in = cells_of(inputs, len(self._inputs))
-        outs, size_out = cells_of(outputs, len(self._outputs))
-        rows = len(ins) // len(self._inputs)
-        if rows * len(self._outputs) != len(outs):
-            raise ValueError(f"{rows} rows of inputs cannot be joined to {len(outs) // len(self._outputs)} of outputs")
-        size = size_in + size_out + 100 + 100 * rows
+        ins, rows, size_in = keep(inputs, len(self._inputs))
+        outs, rows_out, size_out = keep(outputs, len(self._outputs))
+        if rows != rows_out:
+            raise ValueError(f"{rows} rows of inputs cannot be joined to {rows_out} of outputs")
+        if not rows:
+            return
+        size = size_in + size_out + 200 + 100 * rows
         ids = raw_ids(headers)
         with self._lock:
-            if self._size + size > self._settings["QUEUE_BYTES"]:
+            if self._size + size > self._most_bytes:
                 raise BufferError("the queue is full (COLLECTION_QUEUE_BYTES)")
             self.accepted += 1
             self._size += size
-            # One flat tuple: anything nested would keep the garbage collector busy.
-            self._requests.append((received, *ids, size, rows, *ins, *outs))
+            # A tuple of this and that: lists would keep the garbage collector busy.
+            self._requests.append((received, ids[0], ids[1], size, rows, ins, outs))
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="data-collection", daemon=True)
                 thread.start()
@@ -446,13 +448,11 @@ class DataCollection:
         with self._lock:
             requests, self._requests = self._requests, []
         event = None
-        for received, first, second, size, rows, *cells in requests:
+        for received, first, second, size, rows, ins, outs in requests:
             # Of one interval and one hour, so that the time and the hour folder of the event are theirs.
             interval = int(received // 3600), int(received // self._settings["FLUSH_SECONDS"])
             own = request_id(first, second)
-            if not rows:
-                self._size -= size
-            ins, outs = cells[: rows * len(self._inputs)], cells[rows * len(self._inputs) :]
+            ins, outs = [kept.ravel().tolist() if isinstance(kept, np.ndarray) else kept for kept in (ins, outs)]
             for row in range(rows):
                 if event is None or event.interval != interval or self._is_full(event, size / rows):
                     event = Event(interval, received)
