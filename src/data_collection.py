@@ -3,12 +3,11 @@
     collection = DataCollection(inputs={"age": float, "town": str}, outputs={"prediction": float})    # in init()
     collection.add(inputs, predictions, request_headers)                                              # in run()
 
-`add` puts the values of a request into a list and returns. A thread of the process makes one event for each collection
-of what came in a second, gives it to the Collector, waits to hear whether it arrived, and gives it again if it did not.
-The decision worth knowing: the Collector tells nobody whether an event arrived, except its log; so its log is what is
-read here, and the Collector itself stays as Microsoft made it.
+The decision worth knowing: `add` puts the values of a request into a list and returns. A thread of the process makes
+one event of what came in a second, for each collection, and keeps it until it has arrived (collector_delivery.py).
 
 Nothing in here raises into the scoring script. What could not be collected is counted, and the counts are in the log.
+Both modules run from Python 3.8 on, unchanged in any scoring script.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ import atexit
 import logging
 import math
 import os
-import queue
 import random
 import re
 import threading
@@ -32,20 +30,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from azureml.ai.monitoring import Collector
-from azureml.ai.monitoring import init as sdk
-from azureml.ai.monitoring.config import get_config
-from azureml.ai.monitoring.context import BasicCorrelationContext
-from azureml.ai.monitoring.queue import get_queue, init_queue
-from azureml.ai.monitoring.worker import get_worker, init_worker
+
+from collector_delivery import INPUTS, OUTPUTS, Context, Delivery
 
 # Environment variables COLLECTION_<NAME>: default, least, most.
 SETTINGS = {
     # An event holds the requests of one such interval. `kill -9` loses what came since the last one.
     "FLUSH_SECONDS": (1.0, 0.05, 60.0),
-    # What one event may hold. Azure moves the data out of records from 4 MB up.
+    # What one event may hold, as JSON. Azure moves the data out of records from 4 MB up.
     "EVENT_ROWS": (5_000, 1, 100_000),
-    "EVENT_BYTES": (2_000_000, 10_000, 3_000_000),
+    "EVENT_BYTES": (1_000_000, 10_000, 3_000_000),
     # The memory for what waits, in each process. A request that does not fit is dropped and counted.
     "QUEUE_BYTES": (100_000_000, 1_000_000, 10_000_000_000),
     # One draw for each request; with a sampling_rate in the YAML, the product of both.
@@ -54,8 +48,7 @@ SETTINGS = {
     "GRACE_SECONDS": (8.0, 0.0, 25.0),
 }
 
-INPUTS, OUTPUTS, REQUEST_ID = "model_inputs", "model_outputs", "request_id"
-PATIENCE = 30.0  # Seconds without an answer after which the Collector's sender thread counts as stuck.
+REQUEST_ID = "request_id"
 
 # A child of the server's logger: its lines reach the container log from INFO up, with time and process.
 logger = logging.getLogger("azmlinfsrv.data_collection")
@@ -106,12 +99,12 @@ def request_id(*texts: str | None) -> str:
 
 def keep(values: Any, width: int) -> tuple[Any, int, int]:
     """A copy of the values of an array, a frame or a list of rows, for the script may change its own; how many rows
-    they are; and about how many bytes they take. As JSON, numbers take about half of that, and text as much.
+    they are; and about how many bytes as JSON.
 
     Raises ValueError where a row has not a value for each column.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind in "fiub" and values.size == width * len(values):
-        return values.copy(), len(values), 32 * values.size
+        return values.copy(), len(values), 20 * values.size
     if isinstance(values, pd.DataFrame):
         values = values.to_numpy()
     cells: list[Any] = []
@@ -122,7 +115,7 @@ def keep(values: Any, width: int) -> tuple[Any, int, int]:
         cells.extend(listed)
     texts = [cell for cell in cells if isinstance(cell, (str, bytes))]
     text = sum(len(cell) if isinstance(cell, bytes) or cell.isascii() else 6 * len(cell) for cell in texts)
-    return tuple(cells), len(cells) // width, 32 * len(cells) + text
+    return tuple(cells), len(cells) // width, 20 * len(cells) + text
 
 
 def frame_of(columns: Mapping[str, type], cells: Sequence[Any], misfit: Callable[[str], None]) -> pd.DataFrame:
@@ -165,142 +158,6 @@ def _text(cell: Any) -> str | None:
     return text.encode("utf-8", "replace").decode()  # half of a surrogate pair would end the sender thread
 
 
-# --- delivery --------------------------------------------------------------------------------------------------------
-
-
-class Context(BasicCorrelationContext):  # type: ignore[misc]
-    """Notes that it was read: a Collector does that only with an event that its own sampling lets through."""
-
-    was_read = False
-
-    def get_id(self) -> str:
-        self.was_read = True
-        return str(super().get_id())
-
-
-class Collectors(logging.Handler):
-    """Microsoft's Collectors, and a handler of the log in which their sender thread tells what becomes of an event."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._errors: dict[str, Exception] = {}
-        self._patience = PATIENCE
-        self._sending = ""
-        self._heard: queue.SimpleQueue[tuple[int, str, Any]] = queue.SimpleQueue()
-        self._is_forked = False
-        self.on: dict[str, Any] = {}
-        try:
-            # Without on_error a collection that is missing or disabled in the YAML raises here, and the container
-            # never becomes ready.
-            inputs = Collector(name="model_inputs", on_error=lambda error: self._errors.update(model_inputs=error))
-            outputs = Collector(name="model_outputs", on_error=lambda error: self._errors.update(model_outputs=error))
-            self.on = {name: made for name, made in ((INPUTS, inputs), (OUTPUTS, outputs)) if name not in self._errors}
-        except Exception as error:  # on_error does not cover a configuration that cannot be read
-            self._errors = {INPUTS: error, OUTPUTS: error}
-        self.off = [f"nothing is collected into {name}: {error}" for name, error in self._errors.items()]
-
-    def sampling_rate(self) -> float:
-        """The YAML's. A Collector draws for every event; here a draw is made for every request, and an event that a
-        Collector's own draw leaves out is given to it again."""
-        return min((get_config().collection_sample_rate_percentage(name) / 100 for name in self.on), default=1.0)
-
-    def deliver(self, name: str, frame: pd.DataFrame, context: Context) -> str | None:
-        """None once the event has arrived; else why it has not."""
-        self._look_after_sender()
-        self._errors.clear()
-        self._sending = name
-        context.was_read = False
-        for _ in range(100_000):
-            self.on[name].collect(frame, context)
-            if self._errors:
-                return str(self._errors[name])
-            if context.was_read:
-                return self._outcome()
-        return "the sampling of the Collector itself lets nothing through"
-
-    def _outcome(self) -> str | None:
-        if not self._listen():
-            return None  # logging is off for the whole process, and nothing more can be known
-        number, deadline = None, time.monotonic() + self._patience
-        while True:
-            try:
-                level, event, rest = self._heard.get(timeout=0.1)
-            except queue.Empty:
-                why = self._trouble(deadline)
-                if why:
-                    self._start_sender(why)
-                    if number:
-                        return why
-                    deadline = time.monotonic() + self._patience  # the event was still in the queue
-                continue
-            if isinstance(rest, int):  # the length of the queue: the event is being sent
-                number = event
-            elif event == number:  # and not an earlier one, from a thread that was stuck
-                self._patience = PATIENCE
-                return None if level == logging.DEBUG else str(rest)
-
-    def _trouble(self, deadline: float) -> str | None:
-        if not self._has_sender():
-            return "the Collector's sender thread has ended"
-        if time.monotonic() < deadline:
-            return None
-        why = f"the agent has not answered for {self._patience:g} s"
-        self._patience = min(2 * self._patience, 600.0)
-        return why
-
-    # The log. The sender thread writes, at DEBUG, "sending payload <collection>@<event>, queue length - <number>", then
-    # "send payload <collection>@<event> succeeded - <text>", or at ERROR the same with "failed".
-
-    def _listen(self) -> bool:
-        log = logging.getLogger("mdc.worker")
-        if log.level != logging.DEBUG:
-            for handler in log.handlers:
-                handler.setLevel(max(handler.level, log.level))  # what was shown before is shown now
-            log.setLevel(logging.DEBUG)
-        log.addHandler(self)
-        log.disabled = False
-        return log.isEnabledFor(logging.DEBUG)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if isinstance(record.args, tuple) and len(record.args) == 4 and record.args[1] == self._sending:
-            self._heard.put((record.levelno, str(record.args[2]), record.args[3]))
-
-    # The sender thread. Whatever ends it, there is another.
-
-    def _look_after_sender(self) -> None:
-        if not sdk.is_sdk_ready():
-            sdk.init("default")
-        elif self._is_forked:
-            init_queue(get_config().queue_capacity())  # the copied one may have been locked
-            init_worker(get_queue(), get_config())
-        elif not self._has_sender():
-            self._start_sender("the Collector's sender thread has ended")
-        self._is_forked = False
-        self._listen()
-
-    def forked(self) -> None:
-        """This is a copy of the process that made the Collectors, without its threads."""
-        self._is_forked = True
-        self._heard = queue.SimpleQueue()
-
-    @staticmethod
-    def _has_sender() -> bool:
-        threads = getattr(get_worker(), "_threads", None)
-        return threads is None or any(thread.is_alive() for thread in threads)
-
-    @staticmethod
-    def _start_sender(why: str) -> None:
-        """A new thread, with a new queue that gets what waits in the old one. A thread that is stuck will find its
-        queue closed, and end."""
-        logger.error("%s; another sender thread is started, and nothing that waits is lost", why)
-        old = get_queue()
-        init_queue(get_config().queue_capacity())
-        init_worker(get_queue(), get_config())
-        old.close()
-        while old.length():
-            get_queue().enqueue(old.dequeue()[0])
-
-
 # --- collection ------------------------------------------------------------------------------------------------------
 
 
@@ -311,7 +168,8 @@ class Event:
     interval: tuple[int, int]
     time: float
     requests: int = 0
-    size: float = 0.0
+    size: float = 0.0  # in bytes, as JSON
+    memory: float = 0.0
     ids: list[str] = field(default_factory=list)  # of the request, for each row
     inputs: list[Any] = field(default_factory=list)  # values, one row after the other
     outputs: list[Any] = field(default_factory=list)
@@ -336,10 +194,10 @@ class DataCollection:
         self._id_in = request_id_in
         self._settings = {name: setting(name) for name in SETTINGS}
         self._most_bytes = self._settings["QUEUE_BYTES"]
-        self._collectors = Collectors()
-        for reason in self._collectors.off:
+        self._delivery = Delivery()
+        for reason in self._delivery.off:
             logger.error(reason)
-        self._rate = self._settings["SAMPLING_RATE"] * self._collectors.sampling_rate()
+        self._rate = self._settings["SAMPLING_RATE"] * self._delivery.sampling_rate()
         self._begin()
         _living.add(self)
         atexit.register(self.close)
@@ -352,7 +210,7 @@ class DataCollection:
         self._lock = threading.Lock()
         self._requests: list[tuple[Any, ...]] = []
         self._events: deque[Event] = deque()
-        self._size = 0.0  # of both, in bytes
+        self._memory = 0.0  # of both, in bytes
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
         self._pause = self._resume = 0.0
@@ -362,7 +220,7 @@ class DataCollection:
 
     def forked(self) -> None:
         self._begin()
-        self._collectors.forked()
+        self._delivery.forked()
 
     # In the thread of the request.
 
@@ -384,23 +242,24 @@ class DataCollection:
             self._report()
 
     def _put(self, inputs: Any, outputs: Any, headers: Mapping[str, str], received: float) -> None:
-        if not self._collectors.on:
-            raise LookupError("; ".join(self._collectors.off))
+        if not self._delivery.on:
+            raise LookupError("; ".join(self._delivery.off))
         ins, rows, size_in = keep(inputs, len(self._inputs))
         outs, rows_out, size_out = keep(outputs, len(self._outputs))
         if rows != rows_out:
             raise ValueError(f"{rows} rows of inputs cannot be joined to {rows_out} of outputs")
         if not rows:
             return
-        size = size_in + size_out + 200 + 100 * rows
+        size = size_in + size_out + 60 * rows
+        memory = 2 * size + 300
         ids = raw_ids(headers)
         with self._lock:
-            if self._size + size > self._most_bytes:
+            if self._memory + memory > self._most_bytes:
                 raise BufferError("the queue is full (COLLECTION_QUEUE_BYTES)")
             self.accepted += 1
-            self._size += size
+            self._memory += memory
             # A tuple of this and that: lists would keep the garbage collector busy.
-            self._requests.append((received, ids[0], ids[1], size, rows, ins, outs))
+            self._requests.append((received, ids[0], ids[1], size, memory, rows, ins, outs))
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="data-collection", daemon=True)
                 thread.start()
@@ -431,7 +290,7 @@ class DataCollection:
                 self._report()
             except Exception:
                 logger.exception("Data collection goes on after an error")
-        sdk.teardown(wait_for_flush=True)
+        self._delivery.end()
 
     def _sleep(self) -> None:
         """Until the interval is over, or the time for another try has come."""
@@ -448,7 +307,7 @@ class DataCollection:
         with self._lock:
             requests, self._requests = self._requests, []
         event = None
-        for received, first, second, size, rows, ins, outs in requests:
+        for received, first, second, size, memory, rows, ins, outs in requests:
             # Of one interval and one hour, so that the time and the hour folder of the event are theirs.
             interval = int(received // 3600), int(received // self._settings["FLUSH_SECONDS"])
             own = request_id(first, second)
@@ -460,6 +319,7 @@ class DataCollection:
                 event.requests += row == 0 or not event.ids
                 event.time = min(event.time, received)
                 event.size += size / rows
+                event.memory += memory / rows
                 event.ids.append(own)
                 event.inputs += ins[row * len(self._inputs) : (row + 1) * len(self._inputs)]
                 event.outputs += outs[row * len(self._outputs) : (row + 1) * len(self._outputs)]
@@ -488,7 +348,7 @@ class DataCollection:
             event.context = Context(self._correlation_id(event), int(event.time))
             event.frames = self._frames(event)
         for name in list(event.frames):
-            why = self._collectors.deliver(name, event.frames[name], event.context)
+            why = self._delivery.deliver(name, event.frames[name], event.context)
             if why is not None:
                 return why
             del event.frames[name]
@@ -501,9 +361,9 @@ class DataCollection:
         }
         if self._id_in is not None:
             frames[self._id_in][REQUEST_ID] = pd.Series(event.ids, dtype=object)
-        for reason in self._collectors.off:
+        for reason in self._delivery.off:
             self._lose(f"requests in part: {reason}", event.requests)
-        return {name: frames[name] for name in self._collectors.on}
+        return {name: frames[name] for name in self._delivery.on}
 
     def _correlation_id(self, event: Event) -> str:
         """A request alone in its event keeps its id, unless another had it: the monitor joins all that share one."""
@@ -531,7 +391,7 @@ class DataCollection:
     def _settle(self, event: Event) -> None:
         self._events.popleft()
         with self._lock:
-            self._size -= event.size
+            self._memory -= event.memory
 
     def _waiting(self) -> int:
         return len(self._requests) + sum(event.requests for event in list(self._events))

@@ -16,6 +16,7 @@ from agents import Agent, eventually
 from azureml.ai.monitoring import Collector
 from azureml.ai.monitoring import init as sdk
 
+import collector_delivery
 import data_collection
 
 Make = Callable[..., Any]
@@ -80,7 +81,7 @@ def test_an_event_that_the_agent_stored_without_saying_so_is_stored_twice_and_no
 def test_an_agent_that_never_answers_a_connection_does_not_stop_the_next(
     make: Make, agent: Agent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(data_collection, "PATIENCE", 0.5)
+    monkeypatch.setattr(collector_delivery, "PATIENCE", 0.5)
     collection = make()
     agent("stuck")
     collect(collection, range(10))
@@ -90,14 +91,14 @@ def test_an_agent_that_never_answers_a_connection_does_not_stop_the_next(
     collection.close()
 
     assert numbers(agent) == dict.fromkeys(range(20), 1)
-    assert "the agent has not answered for 0.5 s; another sender thread is started" in caplog.text
+    assert "the agent has not answered for 0.5 s; another is started" in caplog.text
 
 
 def test_the_agents_last_word_on_an_event_given_up_is_not_taken_for_another(
     make: Make, agent: Agent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The first thread hangs; when it is answered after all, another event is under way, and is refused."""
-    monkeypatch.setattr(data_collection, "PATIENCE", 0.5)
+    monkeypatch.setattr(collector_delivery, "PATIENCE", 0.5)
     collection = make()
     agent("hang")
     collect(collection, range(1))
@@ -143,14 +144,14 @@ def test_when_the_collectors_thread_dies_there_is_another_and_its_queue_is_kept(
     foreign = Collector(name="model_inputs", on_error=pytest.fail)
     foreign.collect(pd.DataFrame([[1, 2]], columns=["a", "a"]))  # ends it
     foreign.collect(pd.DataFrame([{"foreign": 1.0}]))
-    eventually(lambda: not data_collection.Collectors._has_sender())
+    eventually(lambda: not collector_delivery.Delivery._has_thread())
 
     collect(collection, range(10, 20))
     collection.close()
 
     assert [row["foreign"] for row in agent.rows("model_inputs") if "foreign" in row] == [1.0]
     assert numbers(agent) == dict.fromkeys(range(20), 1)
-    assert "the Collector's sender thread has ended; another sender thread is started" in caplog.text
+    assert "the Collector's thread has ended; another is started" in caplog.text
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -232,11 +233,11 @@ def test_the_queue_takes_requests_again_once_it_was_emptied(
     monkeypatch.setenv("COLLECTION_QUEUE_BYTES", "1000000")
     collection = make()
     for _ in range(5):
-        collection.add([[x] for x in range(5000)], list(range(5000)))
-        eventually(lambda: collection._size < 1)
+        collection.add([[x] for x in range(4000)], list(range(4000)))
+        eventually(lambda: collection._memory < 1)
     collection.close()
 
-    assert len(agent.joined()) == 25_000
+    assert len(agent.joined()) == 20_000
     assert collection.lost == {}
 
 
