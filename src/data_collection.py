@@ -49,6 +49,7 @@ SETTINGS = {
 }
 
 REQUEST_ID = "request_id"
+GIVE_UP = 20  # An event is dropped that has failed so often, each time after others had arrived.
 
 # A child of the server's logger: its lines reach the container log from INFO up, with time and process.
 logger = logging.getLogger("azmlinfsrv.data_collection")
@@ -191,7 +192,8 @@ class DataCollection:
         """
         self._inputs = {str(name): kind for name, kind in inputs.items()}
         self._outputs = {str(name): kind for name, kind in outputs.items()}
-        self._id_in = request_id_in
+        columns = {INPUTS: self._inputs, OUTPUTS: self._outputs}.get(str(request_id_in), {REQUEST_ID: str})
+        self._id_in = None if REQUEST_ID in columns else str(request_id_in)
         self._settings = {name: setting(name) for name in SETTINGS}
         self._most_bytes = self._settings["QUEUE_BYTES"]
         self._delivery = Delivery()
@@ -234,7 +236,7 @@ class DataCollection:
         try:
             if self._rate < 1.0 and self._random.random() >= self._rate:
                 return
-            self._put(inputs, outputs, request_headers or {}, received or time.time())
+            self._put(inputs, outputs, request_headers or {}, float(received or time.time()))
         except Exception as error:
             with self._lock:
                 self.accepted += 1
@@ -256,14 +258,18 @@ class DataCollection:
         with self._lock:
             if self._memory + memory > self._most_bytes:
                 raise BufferError("the queue is full (COLLECTION_QUEUE_BYTES)")
+            if self._thread is None:
+                self._start()
             self.accepted += 1
             self._memory += memory
             # A tuple of this and that: lists would keep the garbage collector busy.
             self._requests.append((received, ids[0], ids[1], size, memory, rows, ins, outs))
-            if self._thread is None:
-                thread = threading.Thread(target=self._run, name="data-collection", daemon=True)
-                thread.start()
-                self._thread = thread
+
+    def _start(self) -> None:
+        self._closing.clear()
+        thread = threading.Thread(target=self._run, name="data-collection", daemon=True)
+        thread.start()
+        self._thread = thread
 
     def close(self) -> None:
         """Deliver what is there, within the time of grace. Called when the process ends, unless it is killed."""
@@ -273,15 +279,12 @@ class DataCollection:
             thread.join(grace)
             if thread.is_alive():
                 self._lose(f"requests dropped: not delivered in the {grace:g} s after the end", self._waiting())
-            else:
-                self._thread = None
-                self._closing.clear()
         self._report(at_once=True)
 
     # In a thread of its own.
 
     def _run(self) -> None:
-        while not (self._closing.is_set() and self._waiting() == 0):
+        while not self._has_ended():
             self._sleep()
             try:
                 self._make_events()
@@ -290,7 +293,15 @@ class DataCollection:
                 self._report()
             except Exception:
                 logger.exception("Data collection goes on after an error")
+                time.sleep(1)
         self._delivery.end()
+
+    def _has_ended(self) -> bool:
+        with self._lock:
+            has_ended = self._closing.is_set() and self._waiting() == 0
+            if has_ended:
+                self._thread = None
+        return has_ended
 
     def _sleep(self) -> None:
         """Until the interval is over, or the time for another try has come."""
@@ -307,22 +318,33 @@ class DataCollection:
         with self._lock:
             requests, self._requests = self._requests, []
         event = None
-        for received, first, second, size, memory, rows, ins, outs in requests:
-            # Of one interval and one hour, so that the time and the hour folder of the event are theirs.
-            interval = int(received // 3600), int(received // self._settings["FLUSH_SECONDS"])
-            own = request_id(first, second)
-            ins, outs = [kept.ravel().tolist() if isinstance(kept, np.ndarray) else kept for kept in (ins, outs)]
-            for row in range(rows):
-                if event is None or event.interval != interval or self._is_full(event, size / rows):
-                    event = Event(interval, received)
-                    self._events.append(event)
-                event.requests += row == 0 or not event.ids
-                event.time = min(event.time, received)
-                event.size += size / rows
-                event.memory += memory / rows
-                event.ids.append(own)
-                event.inputs += ins[row * len(self._inputs) : (row + 1) * len(self._inputs)]
-                event.outputs += outs[row * len(self._outputs) : (row + 1) * len(self._outputs)]
+        for request in requests:
+            try:
+                event = self._append(event, request)
+            except Exception as error:
+                self._lose(f"requests dropped: {type(error).__name__}: {error}")
+                with self._lock:
+                    self._memory -= request[4]
+
+    def _append(self, event: Event | None, request: tuple[Any, ...]) -> Event | None:
+        """Append a request to an event, or begin another; the one that it ends in."""
+        received, first, second, size, memory, rows, ins, outs = request
+        # Of one interval and one hour, so that the time and the hour folder of the event are theirs.
+        interval = int(received // 3600), int(received // self._settings["FLUSH_SECONDS"])
+        own = request_id(first, second)
+        ins, outs = [kept.ravel().tolist() if isinstance(kept, np.ndarray) else kept for kept in (ins, outs)]
+        for row in range(rows):
+            if event is None or event.interval != interval or self._is_full(event, size / rows):
+                event = Event(interval, received)
+                self._events.append(event)
+            event.requests += row == 0 or not event.ids
+            event.time = min(event.time, received)
+            event.size += size / rows
+            event.memory += memory / rows
+            event.ids.append(own)
+            event.inputs += ins[row * len(self._inputs) : (row + 1) * len(self._inputs)]
+            event.outputs += outs[row * len(self._outputs) : (row + 1) * len(self._outputs)]
+        return event
 
     def _is_full(self, event: Event, more: float) -> bool:
         has_all_rows = len(event.ids) >= self._settings["EVENT_ROWS"]
@@ -382,7 +404,7 @@ class DataCollection:
         self._pause = min(max(2 * self._pause, 0.25), 0.5 if self._closing.is_set() else 5.0)
         self._resume = time.monotonic() + self._pause
         event.failed_at.add(self._arrived)
-        if len(event.failed_at) > 3:
+        if len(event.failed_at) > GIVE_UP:
             self._settle(event)
             self._lose(f"requests dropped: others arrived, but not these: {why}", event.requests)
         else:

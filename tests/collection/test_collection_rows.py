@@ -109,6 +109,14 @@ def test_the_id_is_a_column_of_one_collection_only(make: Make, agent: Agent) -> 
     assert columns == [({"x", "request_id"}, {"y"}), ({"x"}, {"y", "request_id"}), ({"x"}, {"y"})]
 
 
+def test_a_column_request_id_of_ones_own_stays(make: Make, agent: Agent) -> None:
+    collection = make(outputs={"request_id": str})
+    collection.add([[1]], [["my own"]], own("the caller's"))
+    collection.close()
+
+    assert agent.rows("model_outputs") == [{"request_id": "my own"}]
+
+
 def test_a_request_too_large_for_one_event_is_cut_and_joins(
     make: Make, agent: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -325,6 +333,18 @@ def test_rows_that_cannot_be_joined_are_dropped_and_counted(
     assert len(agent.joined()) == 1
     assert collection.lost == {f"requests dropped: {reason}": 1}
     assert f"of 1 requests since this worker started: 1 requests dropped: {reason}" in caplog.text
+
+
+def test_a_request_of_no_time_is_dropped_and_costs_no_other(make: Make, agent: Agent) -> None:
+    collection = make()
+
+    for received in (1_700_000_000.0, math.nan, math.inf, 1_700_000_000.0):
+        collection.add([[1]], [1], received=received)
+    collection.close()
+
+    assert len(agent.joined()) == 2
+    assert sum(collection.lost.values()) == 2
+    assert collection._memory == pytest.approx(0)
 
 
 def test_a_request_without_rows_is_nothing_to_collect(make: Make, agent: Agent) -> None:
