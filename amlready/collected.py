@@ -21,8 +21,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from amlready.records import Place, Record, Row, Tree, Wanted, Where
-from amlready.table import Key, Table, cell, titles
+from .records import Place, Record, Row, Tree, Wanted, Where
+from .table import Key, Table, cell, titles
 
 JOINED = ("model_inputs", "model_outputs")
 
@@ -253,7 +253,8 @@ def _as_table(lines: Lines, width: int | None) -> bool:
         _put(table.line(line.cells()))
     if hidden:
         sys.stdout.flush()
-        _say(f"{hidden} columns do not fit into {width} characters; --format csv has them all")
+        columns = "1 column does" if hidden == 1 else f"{hidden} columns do"
+        _say(f"{columns} not fit into {width} characters; --format csv has them all")
     return bool(tables)
 
 

@@ -5,9 +5,9 @@ The two are different types so that a rule cannot sign for another one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from .frozen import frozen
 from .source import Span
 
 
@@ -25,7 +25,7 @@ class Level(StrEnum):
         return list(Level).index(self)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Edit:
     """Replace the text at `span` by `text`."""
 
@@ -33,7 +33,7 @@ class Edit:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Related:
     """Another place that a problem is about, and what is there."""
 
@@ -41,7 +41,7 @@ class Related:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """One fault at one place: the message names the offender, what was expected and the remedy."""
 
@@ -51,7 +51,7 @@ class Problem:
     fix: tuple[Edit, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Diagnostic:
     """A problem under the name and at the level of the rule that found it."""
 

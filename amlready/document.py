@@ -7,15 +7,16 @@ counts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from collections.abc import Mapping as Mapping_
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
 
 import yaml
 
 from .diagnostic import Problem, Related
+from .frozen import frozen
 from .source import Source, Span
 from .template import Marker, Template, template
 
@@ -26,16 +27,14 @@ MAX_NODES = 200_000
 """Most values a document may have after aliases are expanded; a bomb of nested aliases has billions."""
 
 
-@dataclass(slots=True, eq=False)
 class Scalar:
     """A single value: `value` as safe_load gives it, `text` as the parser read it, `plain` when it has no quotes."""
 
-    source: Source
-    start: int
-    end: int
-    value: object
-    text: str
-    plain: bool
+    __slots__ = ("end", "plain", "source", "start", "text", "value")
+
+    def __init__(self, source: Source, start: int, end: int, value: object, text: str, plain: bool) -> None:
+        self.source, self.start, self.end = source, start, end
+        self.value, self.text, self.plain = value, text, plain
 
     @property
     def span(self) -> Span:
@@ -45,14 +44,14 @@ class Scalar:
         return None
 
 
-@dataclass(slots=True, eq=False)
 class Sequence:
     """A list."""
 
-    source: Source
-    start: int
-    end: int
-    items: list[Node] = field(default_factory=list)
+    __slots__ = ("end", "items", "source", "start")
+
+    def __init__(self, source: Source, start: int, end: int, items: list[Node] | None = None) -> None:
+        self.source, self.start, self.end = source, start, end
+        self.items = [] if items is None else items
 
     @property
     def span(self) -> Span:
@@ -72,24 +71,24 @@ class Sequence:
         return self.items[first].get(*rest) if rest else self.items[first]
 
 
-@dataclass(slots=True, eq=False)
 class Entry:
     """A key and its value in a mapping; `merged` when it came through `<<`."""
 
-    key: Scalar
-    value: Node
-    merged: bool = False
+    __slots__ = ("key", "merged", "value")
+
+    def __init__(self, key: Scalar, value: Node, merged: bool = False) -> None:
+        self.key, self.value, self.merged = key, value, merged
 
 
-@dataclass(slots=True, eq=False)
 class Mapping:
     """A mapping. `entries` keeps order and duplicates, merged entries first (so that own keys win, as in safe_load)."""
 
-    source: Source
-    start: int
-    end: int
-    entries: list[Entry] = field(default_factory=list)
-    index: dict[object, Entry] = field(default_factory=dict)
+    __slots__ = ("end", "entries", "index", "source", "start")
+
+    def __init__(self, source: Source, start: int, end: int) -> None:
+        self.source, self.start, self.end = source, start, end
+        self.entries: list[Entry] = []
+        self.index: dict[object, Entry] = {}
 
     @property
     def span(self) -> Span:
@@ -127,7 +126,7 @@ class Mapping:
 Node: TypeAlias = Scalar | Sequence | Mapping
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Document:
     """A YAML file that could be read, and its top-level mapping (anything else is a problem, as for the SDK)."""
 
@@ -219,8 +218,7 @@ def parse(source: Source, values: Mapping_[str, str] | None = None) -> Document 
     """
     filling = template(source.text, values or {})
     try:
-        node = _compose(source, filling.masked)
-        root = _Builder(source, filling).build(node) if node is not None else None
+        root = _root(source, filling)
     except _Refusal as refusal:
         return Problem(Span(source, refusal.start, refusal.end), str(refusal), refusal.related)
     if root is None or (isinstance(root, Scalar) and root.value is None):
@@ -231,10 +229,24 @@ def parse(source: Source, values: Mapping_[str, str] | None = None) -> Document 
     return Document(source, root, filling.unfilled())
 
 
+def value(source: Source) -> object:
+    """What safe_load gives for a whole file, be it a mapping or not. Raises ValueError, whose text says why not."""
+    try:
+        root = _root(source, Template(source.text))
+    except _Refusal as refusal:
+        line, column = source.position(refusal.start)
+        raise ValueError(f"line {line}, column {column}: {refusal}") from None
+    return None if root is None else root.value
+
+
+def _root(source: Source, filling: Template) -> Node | None:
+    node = _compose(source, filling.masked)
+    return _Builder(source, filling).build(node) if node is not None else None
+
+
 def _compose(source: Source, text: str) -> yaml.Node | None:
     _check_depth(source)
-    # libyaml lets a tab separate a key from its value; the parser that the SDK uses does not.
-    first = _Pure if "\t" in source.text else _Fast
+    first = _Pure if _LENIENT.search(source.text) else _Fast
     try:
         return _composed(text, first)
     except (yaml.YAMLError, ValueError) as error:
@@ -244,6 +256,11 @@ def _compose(source: Source, text: str) -> yaml.Node | None:
         return _composed(text, _Pure)
     except (yaml.YAMLError, ValueError) as error:
         raise _refusal(source, error) from None
+
+
+# libyaml lets a tab separate a key from its value, and gives a bare `!` tag to text; the parser that the SDK uses does
+# neither.
+_LENIENT = re.compile(r"\t|(?<!\S)!(?=\s|\Z)")
 
 
 def _composed(text: str, loader: type[yaml.SafeLoader]) -> yaml.Node | None:
@@ -266,7 +283,7 @@ def _check_depth(source: Source) -> None:
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > MAX_DEPTH:
-                    start = event.start_mark.index
+                    start = _offset(source, event.start_mark)
                     raise _Refusal(start, start + 1, f"values are nested more than {MAX_DEPTH} deep; flatten them")
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
@@ -304,7 +321,7 @@ def _refusal(source: Source, error: Exception) -> _Refusal:
     return _Refusal(start, start + 1, advice or f"the file is not valid YAML here: {problem}", related)
 
 
-def _offset(source: Source, mark: yaml.Mark | None) -> int:
+def _offset(source: Source, mark: object) -> int:
     index: int = getattr(mark, "index", 0)
     return min(index, len(source.text))
 
@@ -391,8 +408,8 @@ class _Builder:
         start, end = node.start_mark.index, node.end_mark.index
         if self.filling.markers and any(self.filling.within(start, end)):
             value, text = self.filling.value(start, end)
-            return Scalar(self.source, start, end, value, text, node.style is None)
-        return Scalar(self.source, start, end, self.constructed(node), node.value, node.style is None)
+            return Scalar(self.source, start, end, value, text, not node.style)
+        return Scalar(self.source, start, end, self.constructed(node), node.value, not node.style)
 
     def constructed(self, node: yaml.ScalarNode) -> object:
         if node.tag == "tag:yaml.org,2002:str":

@@ -7,16 +7,16 @@ cause.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator
 
 from .diagnostic import Diagnostic
+from .frozen import frozen
 from .source import Source, Span
 
 _COMMENT = re.compile(r"#[ \t]*amlready:[ \t]*ignore\b[ \t]*(?:\[([^\]\n]*)\])?[ \t]*([^\n]*)")
 
 
-@dataclass(frozen=True)
+@frozen
 class Ignore:
     """One comment: the rules it names, its reason, and the lines it speaks for."""
 
@@ -31,7 +31,7 @@ class Ignore:
         return same and bool(self.reason) and diagnostic.rule in self.rules
 
 
-@dataclass(frozen=True)
+@frozen
 class Ignores:
     """What the ignore comments did: the findings that are left, and the comments that are wrong."""
 
@@ -63,8 +63,13 @@ def _lines(source: Source, number: int) -> frozenset[int]:
     return frozenset(covered)
 
 
-def suppress(ignores: Iterable[Ignore], found: Iterable[Diagnostic], active: set[str], known: set[str]) -> Ignores:
-    """Take out what is ignored. Only rules that ran (`active`) can prove an ignore useless."""
+def suppress(
+    ignores: Iterable[Ignore],
+    found: Iterable[Diagnostic],
+    active: Container[str],
+    known: Callable[[], Container[str]],
+) -> Ignores:
+    """Take out what is ignored. Only rules that ran (`active`) can prove an ignore useless; `known` gives all rules."""
     kept = set(found)
     unused, unknown, incomplete = [], [], []
     for each in ignores:
@@ -74,6 +79,6 @@ def suppress(ignores: Iterable[Ignore], found: Iterable[Diagnostic], active: set
         hidden = {diagnostic for diagnostic in kept if each.hides(diagnostic)}
         kept -= hidden
         used = {diagnostic.rule for diagnostic in hidden}
-        unknown += [(each, name) for name in each.rules if name not in known]
+        unknown += [(each, name) for name in each.rules if name not in known()]
         unused += [(each, name) for name in each.rules if name in active and name not in used]
     return Ignores(frozenset(kept), tuple(unused), tuple(unknown), tuple(incomplete))

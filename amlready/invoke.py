@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from amlready.records import parse_json
+from .records import parse_json
 
 URI = "http://127.0.0.1:5001/score"
 CLIENT_REQUEST_ID = "x-ms-client-request-id"

@@ -15,6 +15,9 @@ TITLES = {
     "environment": "environment.yml and conda.yaml",
     "score": "The scoring script",
     "request": "The sample request",
+    "data": "data.yml",
+    "monitor": "monitor.yml",
+    "trial": "What a trial shows (`amlready score`)",
 }
 
 

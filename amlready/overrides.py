@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from .document import Document, Entry, Mapping, Node, Scalar, Sequence
+from .frozen import frozen
 from .misuse import Misuse
 from .source import Source
 
 
-@dataclass(frozen=True)
+@frozen
 class Override:
     """One setting: its path of keys and list positions, its value, and the option it came from."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from .document import Document, Mapping, Scalar, Sequence
+from .document import Mapping, Scalar, Sequence
+from .frozen import frozen
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Requirement:
     """One entry: `name` normalised as package indexes do, `condition` as written (`==1.2`, `=3.11`, ``)."""
 
@@ -31,7 +31,7 @@ class Requirement:
         return self.version is not None or self.condition.startswith("@")
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Packages:
     """The entries of a conda file. `opaque` when some cannot be seen here (`-r requirements.txt`, a local folder)."""
 
@@ -47,17 +47,17 @@ def normalise(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def packages(doc: Document) -> Packages:
+def packages(root: Mapping) -> Packages:
     """The entries of a conda file, in order."""
-    found = list(_entries(doc))
+    found = list(_entries(root))
     return Packages(
         tuple(each for each in found if isinstance(each, Requirement)),
         tuple(each for each in found if isinstance(each, Scalar)),
     )
 
 
-def _entries(doc: Document) -> Iterator[Requirement | Scalar]:
-    node = doc.get("dependencies")
+def _entries(root: Mapping) -> Iterator[Requirement | Scalar]:
+    node = root.get("dependencies")
     for item in node.items if isinstance(node, Sequence) else ():
         match item:
             case Scalar():

@@ -11,24 +11,28 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Mapping_
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from . import document, script
 from .diagnostic import Problem
 from .discovery import kind_of, may_be_spec, repository, walk
+from .disk import elsewhere
 from .document import Document, Mapping, Node, Scalar
+from .frozen import field, frozen
+from .git import ignored
 from .overrides import Override, apply
 from .script import Script
 from .source import Source, Unreadable, decode, read
 from .specs import (
+    Build,
     Conda,
     Data,
     Deployment,
     Endpoint,
     Environment,
     Fault,
+    MLmodel,
     Model,
     Monitor,
     Project,
@@ -41,7 +45,7 @@ from .specs import (
 _S = TypeVar("_S", bound=Spec)
 
 
-@dataclass(frozen=True)
+@frozen
 class Reading:
     """How files are read.
 
@@ -67,6 +71,8 @@ def load(paths: Iterable[Path], reading: Reading | None = None) -> Project:
         if path.is_dir():
             for each in walk(path):
                 loader.add(each, named=False)
+            if repository(path.absolute()) is not None:
+                loader.forget(ignored(path, loader.found_below(path)))
         else:
             named.append(normal(path))
             loader.add(path, named=True)
@@ -92,14 +98,14 @@ class _Loader:
         self.faults: list[Fault] = []
         self.scripts: dict[Path, Script | None] = {}
         self.condas: dict[Path, Conda | None] = {}
-        self.cwd = Path.cwd()
-        self.root = repository(self.cwd)
+        cwd = Path.cwd()
+        self.starts = tuple(start for start in (repository(cwd), cwd) if start is not None)
 
     def read(self, path: Path) -> Source | None:
         """A file's text, once; None when there is no such file. An unreadable one is a fault."""
         path = normal(path)
         if path not in self.sources:
-            if not path.is_file():
+            if not os.path.isfile(path):
                 return None
             try:
                 self.sources[path] = self.text(path)
@@ -134,7 +140,7 @@ class _Loader:
         self.sources[source.path] = source
         doc = document.parse(source, self.reading.values)
         if isinstance(doc, Problem):
-            self.faults.append(Fault("yaml", doc))
+            self.faults.append(Fault("conda" if kind is Conda and is_yaml(source) else "yaml", doc))
             return
         if named:
             apply(doc, self.reading.settings)
@@ -148,6 +154,19 @@ class _Loader:
         if kind is Deployment and self.reading.endpoint_name:
             apply(doc, (self.reading.endpoint_name,))
         self.documents.append((kind, doc))
+
+    def found_below(self, folder: Path) -> list[Path]:
+        """The files that were recognised below a folder."""
+        sources = [doc.source for _, doc in self.documents] + [each.problem.span.source for each in self.faults]
+        root = normal(folder)
+        return [each.path for each in sources if root == Path() or root in each.path.parents]
+
+    def forget(self, paths: set[Path]) -> None:
+        """Leave files out after all, because git ignores them."""
+        if paths:
+            self.documents = [each for each in self.documents if each[1].source.path not in paths]
+            self.faults = [each for each in self.faults if each.problem.span.source.path not in paths]
+            self.sources = {path: source for path, source in self.sources.items() if path not in paths}
 
     def unrecognised(self, source: Source, message: str) -> None:
         self.faults.append(Fault("unrecognised", Problem(source.top, message)))
@@ -169,19 +188,15 @@ class _Loader:
         specs = (*endpoints, *deployments, *models, *environments, *condas, *rest)
         context = beside - self.reached(deployments, environments, beside)
         faults = tuple(each for each in self.faults if each.problem.span.source.path not in context)
-        return Project(specs, faults, self.sources, context)
+        return Project(specs, faults, self.sources, context, self.starts)
 
     def reached(
         self, deployments: list[Deployment], environments: list[Environment], beside: frozenset[Path]
     ) -> set[Path]:
-        """The files that named files lead to."""
-        mine = [each for each in deployments if each.source.path not in beside]
-        direct = [part for each in mine for part in (each.endpoint, each.model, each.environment) if part]
-        used = {each.source.path for each in direct}
-        for each in [*environments, *(each.environment for each in mine if each.environment)]:
-            if each.conda and (each.source.path in used or each.source.path not in beside):
-                used.add(each.conda.source.path)
-        return used
+        """The conda files that named files lead to. A registered asset's file is not what a deployment uses."""
+        inline = [each.environment for each in deployments if each.environment and each.environment.inside]
+        mine = [each for each in [*environments, *inline] if each.source.path not in beside]
+        return {each.conda.source.path for each in mine if each.conda}
 
     def reference(self, base: Path, node: Node | None) -> Reference | None:
         """A local path; None for anything that is not text or names something elsewhere (azureml:, https:, git+...)."""
@@ -189,43 +204,63 @@ class _Loader:
             return None
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", node.value):
             return None
-        path = Path(os.path.normpath(base / os.path.expanduser(node.value)))
-        return Reference(node, path, path.exists(), path.is_dir(), self.elsewhere(base, path, node.value))
-
-    def elsewhere(self, base: Path, path: Path, written: str) -> str | None:
-        if path.exists():
-            return None
-        for start in (self.root, self.cwd):
-            if start is not None and (start / written).exists():
-                return os.path.relpath(start / written, base.absolute()).replace(os.sep, "/")
-        return None
+        path = Path(os.path.normpath(base / node.value))
+        # os.path, which takes a name that is too long, or has a NUL in it, for one that is not there
+        exists, is_folder = os.path.exists(path), os.path.isdir(path)
+        return Reference(node, path, exists, is_folder, elsewhere(base, node.value, self.starts))
 
     def environment(self, doc: Document, inside: Mapping | None = None) -> Environment:
         base = doc.source.path.parent
-        node = (inside or doc.root).get("conda_file")
+        root = inside or doc.root
+        node = root.get("conda_file")
         reference = self.reference(base, node)
-        conda = self.conda(reference.path) if reference and reference.exists else None
-        return Environment(doc, inside, reference, conda)
+        conda = Conda(doc, node, used=True) if isinstance(node, Mapping) else None
+        if reference and reference.exists:
+            conda = self.conda(reference.path)
+        return Environment(doc, inside, reference, conda, self.build(base, root))
+
+    def build(self, base: Path, root: Mapping) -> Build | None:
+        """A build context here and its Dockerfile; None without one, or when it is elsewhere."""
+        context = self.reference(base, root.get("build", "path"))
+        name = root.get("build", "dockerfile_path")
+        if context is None or not context.is_folder:
+            return None
+        path = normal(context.path / (str(name.value) if isinstance(name, Scalar) else "Dockerfile"))
+        return Build(context, path, self.read(path))
 
     def conda(self, path: Path) -> Conda | None:
         if path not in self.condas:
             known = next((doc for _, doc in self.documents if doc.source.path == path), None)
-            doc = known or self.parsed(path)
-            self.condas[path] = Conda(doc) if doc else None
+            doc = known or self.parsed(path, "conda")
+            self.condas[path] = Conda(doc, used=True) if doc else None
         return self.condas[path]
 
-    def parsed(self, path: Path) -> Document | None:
+    def parsed(self, path: Path, kind: str) -> Document | None:
+        """A YAML file that a spec refers to; `kind` is the fault of one that is YAML, but no mapping."""
         source = self.read(path)
         if source is None or any(fault.problem.span.source is source for fault in self.faults):
             return None
         doc = document.parse(source, self.reading.values)
         if isinstance(doc, Problem):
-            self.faults.append(Fault("yaml", doc))
+            self.faults.append(Fault(kind if is_yaml(source) else "yaml", doc))
             return None
         return doc
 
     def model(self, doc: Document, inside: Mapping | None = None) -> Model:
-        return Model(doc, inside, self.reference(doc.source.path.parent, (inside or doc.root).get("path")))
+        reference = self.reference(doc.source.path.parent, (inside or doc.root).get("path"))
+        return Model(doc, inside, reference, self.mlmodel(reference.path) if reference else None)
+
+    def mlmodel(self, folder: Path) -> MLmodel | None:
+        """The description in an MLflow model's folder. It has no extension, so it is never found as a spec."""
+        if not os.path.isfile(folder / "MLmodel"):
+            return None
+        doc = self.parsed(folder / "MLmodel", "yaml")
+        if doc is None:
+            return None
+        env = doc.get("flavors", "python_function", "env")
+        name = env.get("conda") if isinstance(env, Mapping) else env
+        reference = self.reference(folder, name)
+        return MLmodel(doc, self.conda(reference.path) if reference and reference.exists else None)
 
     def deployment(
         self, doc: Document, endpoints: list[Endpoint], models: list[Model], environments: list[Environment]
@@ -281,7 +316,7 @@ class _Loader:
         source = self.read(path)
         if source is None or (not source.text and any(f.problem.span.source.path == path for f in self.faults)):
             return None
-        found = script.load(source, path.parent, self.read)
+        found = script.load(source, path.parent, self.read, script.names_in(path.parent))
         if isinstance(found, Problem):
             self.faults.append(Fault("syntax", found))
             return None
@@ -295,6 +330,15 @@ class _Loader:
             if source is None:
                 continue
             yield request(source)
+
+
+def is_yaml(source: Source) -> bool:
+    """Whether a text is YAML, of whatever kind."""
+    try:
+        document.value(source)
+    except ValueError:
+        return False
+    return True
 
 
 def request(source: Source) -> Request:

@@ -1,194 +1,83 @@
-"""Facts about a scoring script, from its syntax tree alone: nothing is imported or run.
+"""A scoring script and the modules beside it that it imports, from their syntax trees alone.
 
-The script's own neighbours are read too (`from batching import ...` beside `score.py`), because a Collector made in a
-module next door is still this endpoint's Collector.
+The neighbours are read too (`from batching import ...` beside `score.py`), because a Collector made in a module next
+door is still this endpoint's Collector.
 """
 
 from __future__ import annotations
 
 import ast
-import warnings
+import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
 from pathlib import Path
 
 from .diagnostic import Problem
-from .source import Source, Span
+from .frozen import frozen
+from .scopes import Function
+from .source import Source
+from .syntax import Call, Module, parse
+from .values import literal
 
 MAX_MODULES = 50
 """Most neighbouring modules that are followed from one scoring script."""
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
+HEADERS = "request_headers"
+"""The parameter of run() that gets the request's headers, whatever its position."""
 
-
-@dataclass(frozen=True, eq=False)
-class Module:
-    """One Python file that could be parsed."""
-
-    source: Source
-    tree: ast.Module
-
-    def span(self, node: ast.AST) -> Span:
-        """Where a node stands. `ast` counts UTF-8 bytes from the start of a line; spans count characters."""
-        first, last = self._offset(node, "lineno", "col_offset"), self._offset(node, "end_lineno", "end_col_offset")
-        return Span(self.source, first, max(first, last))
-
-    def name_span(self, node: Function | ast.ClassDef) -> Span:
-        """The name of a function or class where it is defined, rather than its whole body."""
-        start = self.span(node).start
-        at = self.source.text.find(node.name, start)
-        return Span(self.source, at, at + len(node.name)) if at >= 0 else Span(self.source, start, start)
-
-    def _offset(self, node: ast.AST, line: str, column: str) -> int:
-        number, count = getattr(node, line, 1) or 1, getattr(node, column, 0) or 0
-        start = self.line_starts[min(number, len(self.line_starts)) - 1]
-        end = self.line_starts[number] if number < len(self.line_starts) else len(self.source.text)
-        text = self.source.text[start:end]
-        return start + (count if text.isascii() else len(text.encode()[:count].decode("utf-8", "ignore")))
-
-    @cached_property
-    def line_starts(self) -> list[int]:
-        """Offsets of Python's lines: unlike `Source.starts`, a lone carriage return ends one."""
-        text = self.source.text
-        if "\r" not in text:
-            return self.source.starts
-        starts = [0]
-        for at, character in enumerate(text):
-            if character == "\n" or (character == "\r" and text[at + 1 : at + 2] != "\n"):
-                starts.append(at + 1)
-        return starts
-
-    @cached_property
-    def functions(self) -> dict[str, Function]:
-        """The module-level functions by name; those defined under a top-level `if` or `try` count, as when imported."""
-        return {node.name: node for node in _top_level(self.tree.body) if isinstance(node, Function)}
-
-    @cached_property
-    def names(self) -> dict[str, ast.stmt]:
-        """Every module-level name and the statement that binds it first."""
-        bound: dict[str, ast.stmt] = {}
-        for statement in _top_level(self.tree.body):
-            for name in _bound(statement):
-                bound.setdefault(name, statement)
-        return bound
-
-    @cached_property
-    def nodes(self) -> list[tuple[ast.AST, tuple[Function, ...]]]:
-        """Every node in the order of the text, with the functions around it. One walk serves all."""
-        found: list[tuple[ast.AST, tuple[Function, ...]]] = []
-        stack: list[tuple[ast.AST, tuple[Function, ...]]] = [(self.tree, ())]
-        while stack:
-            node, around = pair = stack.pop()
-            found.append(pair)
-            inner = (*around, node) if isinstance(node, Function) else around
-            stack.extend([(child, inner) for child in ast.iter_child_nodes(node)][::-1])
-        return found
-
-    @cached_property
-    def imports(self) -> dict[str, str]:
-        """What an imported name stands for, in full: `Collector` -> `azureml.ai.monitoring.Collector`."""
-        known: dict[str, str] = {}
-        for node, _ in self.nodes:
-            match node:
-                case ast.Import():
-                    for each in node.names:
-                        known[each.asname or each.name.partition(".")[0]] = (
-                            each.name if each.asname else each.name.partition(".")[0]
-                        )
-                case ast.ImportFrom():
-                    prefix = "." * node.level + (node.module or "")
-                    for each in node.names:
-                        known[each.asname or each.name] = f"{prefix}.{each.name}"
-        return known
-
-    def qualified(self, node: ast.expr) -> str:
-        """The full dotted name of an expression, with imports resolved, or '' when it is not a name."""
-        parts: list[str] = []
-        while isinstance(node, ast.Attribute):
-            parts.append(node.attr)
-            node = node.value
-        if not isinstance(node, ast.Name):
-            return ""
-        return ".".join([self.imports.get(node.id, node.id), *reversed(parts)])
-
-
-def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    for statement in body:
-        yield statement
-        match statement:
-            case ast.If() if _is_main_guard(statement.test):
-                pass
-            case ast.If() | ast.Try() | ast.With():
-                yield from _top_level(statement.body)
-                yield from _top_level(getattr(statement, "orelse", []))
-                for handler in getattr(statement, "handlers", []):
-                    yield from _top_level(handler.body)
-
-
-def _is_main_guard(test: ast.expr) -> bool:
-    return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
-
-
-def _bound(statement: ast.stmt) -> Iterator[str]:
-    match statement:
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            yield name
-        case ast.Import(names=names) | ast.ImportFrom(names=names):
-            for each in names:
-                yield each.asname or each.name.partition(".")[0]
-        case ast.Assign(targets=targets):
-            for target in targets:
-                yield from (node.id for node in ast.walk(target) if isinstance(node, ast.Name))
-        case ast.AnnAssign(target=ast.Name(id=name), value=value) if value is not None:
-            yield name
-
-
-@dataclass(frozen=True, eq=False)
-class Call:
-    """A call and where it stands: its module, and the functions around it from the outermost in."""
-
-    module: Module
-    node: ast.Call
-    functions: tuple[Function, ...] = ()
-
-    @property
-    def span(self) -> Span:
-        return self.module.span(self.node)
-
-    @property
-    def name_span(self) -> Span:
-        """The function that is called, without its arguments."""
-        return self.module.span(self.node.func)
-
-    def argument(self, position: int, keyword: str) -> ast.expr | None:
-        """An argument given by position or by keyword."""
-        for each in self.node.keywords:
-            if each.arg == keyword:
-                return each.value
-        return self.node.args[position] if position < len(self.node.args) else None
-
-    @property
-    def has_star(self) -> bool:
-        """Whether arguments come from `*args` or `**kwargs`, so that what is not seen may still be there."""
-        return any(each.arg is None for each in self.node.keywords) or any(
-            isinstance(each, ast.Starred) for each in self.node.args
-        )
-
-
-COLLECTOR = ("azureml.ai.monitoring.Collector", "azureml.ai.monitoring.collector.Collector")
+COLLECTOR = (
+    "azureml.ai.monitoring.Collector",
+    "azureml.ai.monitoring.collector.Collector",
+    "azure.ai.monitoring.Collector",  # there is no such module, which is a finding by itself
+)
 BASIC_CONTEXT = (
     "azureml.ai.monitoring.context.BasicCorrelationContext",
     "azureml.ai.monitoring.context.context.BasicCorrelationContext",
+    "azure.ai.monitoring.context.BasicCorrelationContext",
+)
+
+INPUT_SCHEMA = "inference_schema.schema_decorators.input_schema"
+OUTPUT_SCHEMA = "inference_schema.schema_decorators.output_schema"
+RAW_HTTP = (
+    "azureml_inference_server_http.api.aml_request.rawhttp",
+    "azureml.contrib.services.aml_request.rawhttp",
 )
 
 
-@dataclass(frozen=True, eq=False)
+class Body(Enum):
+    """What the server hands to run()."""
+
+    TEXT = "the body as text"
+    VALUES = "the values of the body's JSON object, one for each parameter"
+    REQUEST = "the HTTP request"
+
+
+@frozen(eq=False)
+class Entry:
+    """run() as the server sees it: `inputs` are its parameters without `request_headers`."""
+
+    run: Function
+    body: Body
+    inputs: tuple[ast.arg, ...]
+    required: frozenset[str]
+
+    @property
+    def input(self) -> str | None:
+        """The parameter that gets the body, or the HTTP request."""
+        return self.inputs[0].arg if self.inputs and self.body is not Body.VALUES else None
+
+
+@frozen(eq=False)
 class Script:
     """A scoring script and the neighbouring modules it imports; the script itself comes first."""
 
     modules: tuple[Module, ...]
-    faults: tuple[Problem, ...] = field(default=())
+    faults: tuple[Problem, ...] = ()
+    beside: frozenset[str] = frozenset()
+    """The names of the files and folders beside the script."""
+    config: Source | None = None
+    """The `config.json` beside the script, which the server takes for its own, unless it is empty or huge."""
 
     @property
     def main(self) -> Module:
@@ -197,6 +86,46 @@ class Script:
     @property
     def source(self) -> Source:
         return self.main.source
+
+    @property
+    def init(self) -> Function | None:
+        """The function that the server calls once, when it is certain which one that is."""
+        return self.main.only_function("init")
+
+    @property
+    def run(self) -> Function | None:
+        """The function that the server calls for each request, when it is certain which one that is."""
+        return self.main.only_function("run")
+
+    @cached_property
+    def entry(self) -> Entry | None:
+        """How the server calls run(); None when a decorator may change that."""
+        run = self.run
+        if run is None:
+            return None
+        names = [_decorator(self.main, each) for each in run.decorator_list]
+        if not {*names} <= {INPUT_SCHEMA, OUTPUT_SCHEMA, *RAW_HTTP}:
+            return None
+        if self.takes_request:
+            body = Body.REQUEST
+        else:
+            body = Body.VALUES if {INPUT_SCHEMA, OUTPUT_SCHEMA} & {*names} else Body.TEXT
+        given = run.args
+        inputs = [each for each in (*given.posonlyargs, *given.args, *given.kwonlyargs) if each.arg != HEADERS]
+        optional = [*given.posonlyargs, *given.args][::-1][: len(given.defaults)]
+        optional += [each for each, value in zip(given.kwonlyargs, given.kw_defaults, strict=True) if value]
+        required = frozenset(each.arg for each in inputs if each not in optional)
+        return Entry(run, body, tuple(inputs), required)
+
+    @cached_property
+    def takes_request(self) -> bool:
+        """Whether some function has `@rawhttp`: it works for run(), whatever function it is written on."""
+        return any(
+            _decorator(module, each) in RAW_HTTP
+            for module in self.modules
+            for function in module.functions.values()
+            for each in function.decorator_list
+        )
 
     @cached_property
     def calls(self) -> list[Call]:
@@ -231,6 +160,36 @@ class Script:
                     return module, node
         return None
 
+    @cached_property
+    def by_name(self) -> dict[str, Module]:
+        """The modules by the dotted name that the script imports them under."""
+        return {_dotted(module.source.path, self.source.path.parent): module for module in self.modules[1:]}
+
+    def function(self, module: Module, called: ast.expr) -> tuple[Module, Function] | None:
+        """The plain function of these modules that a call certainly calls, and where it is defined."""
+        if isinstance(called, ast.Name) and called.id not in module.imports:
+            here = module.function_of(called)
+            if here is not None and module.scope(here).has(called.id):
+                return None
+            home, name = module, called.id
+        else:
+            where, _, name = module.qualified(called).rpartition(".")
+            if where not in self.by_name:
+                return None
+            home = self.by_name[where]
+        found = home.only_function(name)
+        return (home, found) if found is not None and not found.decorator_list else None
+
+
+def _decorator(module: Module, node: ast.expr) -> str:
+    return module.qualified(node.func if isinstance(node, ast.Call) else node)
+
+
+def _dotted(path: Path, folder: Path) -> str:
+    relative = Path(os.path.relpath(path, folder)).with_suffix("")
+    parts = relative.parts[:-1] if relative.name == "__init__" else relative.parts
+    return ".".join(parts)
+
 
 def _import_names(node: ast.AST) -> Iterator[str]:
     match node:
@@ -240,43 +199,14 @@ def _import_names(node: ast.AST) -> Iterator[str]:
             yield from (f"{module}.{each.name}" for each in node.names)
 
 
-def literal(module: Module, node: ast.expr | None) -> str | None:
-    """The text of a string literal, or of a module-level name that is bound once, to a string literal."""
-    match node:
-        case ast.Constant(value=str(text)):
-            return text
-        case ast.Name(id=name):
-            statement = module.names.get(name)
-            if isinstance(statement, ast.Assign | ast.AnnAssign) and _is_constant(module, name):
-                value = statement.value
-                return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
-    return None
-
-
-def _is_constant(module: Module, name: str) -> bool:
-    stores = (node for node, _ in module.nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
-    return sum(node.id == name for node in stores) == 1
-
-
-def parse(source: Source) -> Module | Problem:
-    """A module, or the syntax error at its place."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the script's own, about invalid escapes and the like
-            return Module(source, ast.parse(source.text))
-    except SyntaxError as error:
-        line = min(max(error.lineno or 1, 1), len(source.starts))
-        start = min(source.starts[line - 1] + max((error.offset or 1) - 1, 0), len(source.text))
-        return Problem(Span(source, start, min(start + 1, len(source.text))), f"Python cannot read this: {error.msg}")
-    except (ValueError, RecursionError, MemoryError) as error:
-        return Problem(source.top, f"Python cannot read this file: {error or type(error).__name__}")
-
-
 Reader = Callable[[Path], Source | None]
 
 
-def load(source: Source, folder: Path, read: Reader) -> Script | Problem:
-    """A scoring script with its neighbours. The server can import from `folder`, the script's own, and no other."""
+def load(source: Source, folder: Path, read: Reader, names: frozenset[str] = frozenset()) -> Script | Problem:
+    """A scoring script with its neighbours. The server can import from `folder`, the script's own, and no other.
+
+    `names` are what is in the folder; if they are given, other files are not even asked for.
+    """
     main = parse(source)
     if isinstance(main, Problem):
         return main
@@ -285,7 +215,7 @@ def load(source: Source, folder: Path, read: Reader) -> Script | Problem:
     waiting = [(main, folder)]
     while waiting and len(modules) < MAX_MODULES:
         module, home = waiting.pop()
-        for path in _neighbours(module, home):
+        for path in _neighbours(module, home, names):
             found = read(path)
             if found is None or found.path in modules:
                 continue
@@ -295,14 +225,56 @@ def load(source: Source, folder: Path, read: Reader) -> Script | Problem:
                 continue
             modules[found.path] = parsed
             waiting.append((parsed, home))
-    return Script(tuple(modules.values()), tuple(faults))
+    config = read(folder / CONFIG) if CONFIG in names and _is_short(folder / CONFIG) else None
+    return Script(tuple(modules.values()), tuple(faults), names, config)
 
 
-def _neighbours(module: Module, folder: Path) -> Iterator[Path]:
-    for node, _ in module.nodes:
-        for name in _import_names(node):
-            parts = name.split(".")
-            for count in range(len(parts), 0, -1):
-                base = folder.joinpath(*parts[:count])
-                yield base.with_name(base.name + ".py")
-                yield base / "__init__.py"
+def names_in(folder: Path) -> frozenset[str]:
+    """What is in a folder, by name; nothing when it cannot be read."""
+    try:
+        return frozenset(os.listdir(folder))
+    except OSError:
+        return frozenset()
+
+
+CONFIG = "config.json"
+MAX_CONFIG_BYTES = 1 << 20
+
+
+def _is_short(path: Path) -> bool:
+    try:
+        return 0 < path.stat().st_size <= MAX_CONFIG_BYTES
+    except OSError:
+        return False
+
+
+def _neighbours(module: Module, folder: Path, names: frozenset[str]) -> Iterator[Path]:
+    """The files that a module's imports may mean, those of packages on the way included. `names` are what the folder
+    holds, as far as that can be seen."""
+    for plain in module.of(ast.Import):
+        for each in plain.names:
+            if _may_be_here(each.name, names):
+                yield from _files(folder, each.name.split("."))
+    above = module.source.path.parents
+    for node in module.of(ast.ImportFrom):
+        if node.level > len(above) or (not node.level and not _may_be_here(node.module or "", names)):
+            continue
+        home = above[node.level - 1] if node.level else folder
+        if home == folder or folder in home.parents:
+            for each in node.names:
+                yield from _files(home, [*(node.module.split(".") if node.module else ()), each.name])
+
+
+def _may_be_here(module: str, names: frozenset[str]) -> bool:
+    top = module.partition(".")[0]
+    return not names or top in names or top + ".py" in names
+
+
+def _files(folder: Path, parts: list[str]) -> Iterator[Path]:
+    for count in range(len(parts), 0, -1):
+        base = folder.joinpath(*parts[:count])
+        yield base.with_name(base.name + ".py")
+        yield base / "__init__.py"
+
+
+__all__ = ["Call", "Function", "Module", "Script", "literal", "load", "parse"]

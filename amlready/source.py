@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import stat
 from bisect import bisect_right
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+from .frozen import frozen
 
 MAX_BYTES = 4 * 1024 * 1024
 """Largest file that is read; specs and scoring scripts have a few kilobytes."""
@@ -23,7 +24,7 @@ class Unreadable(Exception):
     """A file that cannot be read as UTF-8 text; `str()` says why and what to do."""
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Source:
     """One file: where it is, its text without a byte order mark, and whether it had one."""
 
@@ -60,7 +61,7 @@ class Source:
         return Span(self, 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Span:
     """A place in a file: `start` and `end` are character offsets, `end` exclusive."""
 

@@ -6,20 +6,26 @@ up when it was made, so that rules are plain functions.
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+from .artifact import Artifact
 from .diagnostic import Problem
+from .disk import Disk
+from .dockerfile import Instruction, instructions
 from .document import Document, Entry, Mapping, Node, Scalar
+from .frozen import field, frozen
 from .packages import Packages, packages
 from .script import Script
 from .source import Source
+from .uploads import Upload, upload
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Reference:
     """A local path that a spec names, relative to the spec's own folder as `az ml` resolves it."""
 
@@ -30,8 +36,16 @@ class Reference:
     elsewhere: str | None = None
     """What to write instead, when the path exists from the repository's root or the working directory."""
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """What the folder holds, by name; nothing when it is no folder, or cannot be read."""
+        try:
+            return frozenset(os.listdir(self.path)) if self.is_folder else frozenset()
+        except OSError:
+            return frozenset()
 
-@dataclass(frozen=True, eq=False)
+
+@frozen(eq=False)
 class Spec:
     """A YAML file that was recognised."""
 
@@ -67,64 +81,108 @@ class Spec:
         return str(node.value) if isinstance(node, Scalar) and node.value is not None else None
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Endpoint(Spec):
     """An online endpoint; Kubernetes when it has `compute`, as azure-ai-ml decides."""
 
     @property
     def is_kubernetes(self) -> bool:
-        return bool(self.text("compute"))
+        node = self.get("compute")
+        return node is not None and bool(node.value)
 
 
-@dataclass(frozen=True, eq=False)
-class Conda(Spec):
-    """A conda file."""
+@frozen(eq=False)
+class Part(Spec):
+    """A spec that is a file of its own, or a mapping inside another one (`inside`)."""
+
+    inside: Mapping | None = None
+
+    @property
+    def root(self) -> Mapping:
+        return self.inside or self.document.root
+
+    def get(self, *path: str | int) -> Node | None:
+        return self.root.get(*path)
+
+    def find(self, *path: str | int) -> Entry | None:
+        return self.root.find(*path)
+
+
+@frozen(eq=False)
+class Conda(Part):
+    """A conda file, or an environment's inline `conda_file`; `used` when an environment or a model refers to it."""
+
+    used: bool = False
 
     @cached_property
     def packages(self) -> Packages:
-        return packages(self.document)
+        return packages(self.root)
 
 
-@dataclass(frozen=True, eq=False)
-class Environment(Spec):
-    """An environment: a file of its own, or inline in a deployment (`inside`)."""
+@frozen(eq=False)
+class Build:
+    """An environment's build context on this machine, and its Dockerfile, whose `source` is None if it is not there."""
 
-    inside: Mapping | None = None
+    context: Reference
+    path: Path
+    source: Source | None = None
+
+    @cached_property
+    def instructions(self) -> list[Instruction]:
+        return list(instructions(self.source)) if self.source else []
+
+    @cached_property
+    def upload(self) -> Upload:
+        """What would be sent of the context."""
+        return upload(self.context.path)
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of what would be sent."""
+        paths = (self.context.path / each for each in self.upload.files)
+        return sum(os.path.getsize(path) for path in paths if os.path.isfile(path))
+
+
+@frozen(eq=False)
+class Environment(Part):
+    """An environment: a file of its own, or inline in a deployment."""
+
     conda_file: Reference | None = None
     conda: Conda | None = None
-
-    def get(self, *path: str | int) -> Node | None:
-        return (self.inside or self.document.root).get(*path)
-
-    def find(self, *path: str | int) -> Entry | None:
-        return (self.inside or self.document.root).find(*path)
+    build: Build | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Model(Spec):
-    """A model: a file of its own, or inline in a deployment (`inside`)."""
+@frozen(eq=False)
+class MLmodel(Spec):
+    """The description in an MLflow model's folder, and the conda file that it names."""
 
-    inside: Mapping | None = None
+    conda: Conda | None = None
+
+
+@frozen(eq=False)
+class Model(Part):
+    """A model: a file of its own, or inline in a deployment."""
+
     path: Reference | None = None
+    mlmodel: MLmodel | None = None
 
-    def get(self, *path: str | int) -> Node | None:
-        return (self.inside or self.document.root).get(*path)
+    @cached_property
+    def artifact(self) -> Artifact | None:
+        """What its local path holds, if that is there."""
+        return Artifact(self.path.path, self.path.is_folder) if self.path and self.path.exists else None
 
-    def find(self, *path: str | int) -> Entry | None:
-        return (self.inside or self.document.root).find(*path)
 
-
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Data(Spec):
     """A data asset."""
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Monitor(Spec):
     """A monitor schedule."""
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Request:
     """A sample request: JSON text and, when it could be read, its value."""
 
@@ -133,7 +191,7 @@ class Request:
     fault: Problem | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Deployment(Spec):
     """An online deployment and what its references lead to; what was not found, or could not be read, is None."""
 
@@ -156,9 +214,9 @@ class Deployment(Spec):
         return node if isinstance(node, Mapping) else None
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Fault:
-    """A file that gives no subject: `kind` is `unreadable`, `yaml`, `syntax` or `unrecognised`."""
+    """A file that gives no subject: `kind` is `unreadable`, `yaml`, `conda`, `syntax` or `unrecognised`."""
 
     kind: str
     problem: Problem
@@ -168,7 +226,7 @@ AnySpec: TypeAlias = Endpoint | Deployment | Model | Environment | Conda | Data 
 _S = TypeVar("_S", bound=Spec)
 
 
-@dataclass(frozen=True, eq=False)
+@frozen(eq=False)
 class Project:
     """Everything that was found."""
 
@@ -178,6 +236,12 @@ class Project:
     """Every file that was read, for ignore comments."""
     context: frozenset[Path] = frozenset()
     """Files that were read only to see how a named file fits in; nothing is reported in them."""
+    starts: tuple[Path, ...] = ()
+    """The repository's root and the working directory, which paths are sometimes written from by mistake."""
+
+    def files(self, spec: Spec) -> Disk:
+        """What is on disk, as a spec sees it."""
+        return Disk(spec.folder, self.starts)
 
     def of(self, kind: type[_S]) -> list[_S]:
         return [spec for spec in self.specs if isinstance(spec, kind)]
@@ -191,12 +255,44 @@ class Project:
         return self.of(Deployment)
 
     @cached_property
+    def endpoints_named(self) -> dict[str, list[Endpoint]]:
+        """Endpoints by name, in lower case as Azure has it."""
+        return _grouped((((each.name or "").lower(),), each) for each in self.endpoints)
+
+    @cached_property
+    def endpoints_in(self) -> dict[Path, list[Endpoint]]:
+        """Endpoints by their folder."""
+        return _grouped(((each.folder,), each) for each in self.endpoints)
+
+    @cached_property
+    def endpoints_below(self) -> dict[Path, list[Endpoint]]:
+        """Endpoints by the folder above theirs."""
+        return _grouped(((each.folder.parent,), each) for each in self.endpoints)
+
+    @cached_property
+    def deployments_of(self) -> dict[str, list[Deployment]]:
+        """Deployments by their endpoint's name, in lower case; under "" those that leave it to the command line."""
+        return _grouped((((each.text("endpoint_name") or "").lower(),), each) for each in self.deployments)
+
+    @cached_property
     def models(self) -> list[Model]:
         return self.of(Model)
 
     @cached_property
     def environments(self) -> list[Environment]:
         return self.of(Environment)
+
+
+_K = TypeVar("_K")
+
+
+def _grouped(pairs: Iterable[tuple[Iterable[_K], _S]]) -> dict[_K, list[_S]]:
+    """Specs by each of their keys, in order."""
+    groups: dict[_K, list[_S]] = {}
+    for keys, spec in pairs:
+        for key in keys:
+            groups.setdefault(key, []).append(spec)
+    return groups
 
 
 def asset_name(node: Node | None) -> tuple[str, str] | None:

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 def near(name: str, options: Iterable[str]) -> str | None:
     """The option closest to a name, letter case aside, or None when none is close."""
     by_case = {option.lower(): option for option in options}
-    if not by_case:
-        return None
+    if not by_case or name.lower() in by_case:
+        return by_case.get(name.lower())
     from difflib import get_close_matches  # 3 ms that a clean run does not need
 
     found = get_close_matches(name.lower(), by_case, 1, cutoff=0.75)

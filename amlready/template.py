@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import yaml
+
+from .frozen import frozen
 
 _FORMS = (
     ("expression", r"\$\{\{(?!\s*(?:azureml|keyvault):)[^{}\n]*\}\}"),
@@ -31,7 +32,7 @@ MASKED = frozenset(("expression", "braces", "token"))
 """Forms that YAML itself would read as something else."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Marker:
     """A placeholder: its character offsets, the syntax it is written in and the name inside it."""
 
@@ -61,7 +62,7 @@ def _in_comment(text: str, at: int) -> bool:
     )
 
 
-@dataclass(frozen=True)
+@frozen
 class Template:
     """The markers of one file and the values that are known."""
 

@@ -40,7 +40,7 @@ prepare() {
         say "installing the $(grep -c == "$lock") packages of $lock"
         rm -f .venv/*.installed
         if ! install -r "$lock" >"$log" 2>&1 || ! install --no-deps --editable . >>"$log" 2>&1; then
-            fail "packages could not be installed (is the network there?): $(grep -i error "$log" | tail -n 1); all of it is in $log"
+            fail "packages could not be installed (is the network there?): $(grep -E '^ *(ERROR|error): ' "$log" | head -n 1); all of it is in $log"
         fi
         printf '%s\n' "$wanted" >".venv/$1.installed"
     fi

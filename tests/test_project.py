@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -138,3 +140,31 @@ def test_a_conda_file_that_only_an_environment_refers_to_is_read_whatever_is_in_
     put("odd.yaml", "name: nothing\n")
     found = project.load([Path("environment.yml")])
     assert [type(each) for each in found.specs] == [Environment, Conda]
+
+
+def git(*arguments: str) -> None:
+    subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@example.com", *arguments], check=True, timeout=60)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_what_git_ignores_is_passed_over_unless_it_is_named():
+    git("init", "--quiet")
+    put(".gitignore", "generated/\n*.local.yml\n")
+    for name in ("generated/deployment.yml", "mine.local.yml", "kept/deployment.yml", "kept/é ü.yml"):
+        put(name, DEPLOYMENT)
+    put("generated/broken.yml", "endpoint_name: [")
+    found = project.load([Path(".")])
+    assert {str(each.source.path) for each in found.specs} == {"kept/deployment.yml", "kept/é ü.yml"}
+    assert found.faults == ()
+    assert len(project.load([Path("mine.local.yml")]).deployments) == 1
+    assert len(project.load([Path("generated")]).deployments) == 1
+    put("many/.keep", "")
+    for number in range(400):
+        put(f"many/{'x' * 100}{number}.local.yml", DEPLOYMENT)
+    assert len(project.load([Path(".")]).deployments) == 2
+
+
+def test_without_git_nothing_is_ignored(monkeypatch):
+    put("deployment.yml", DEPLOYMENT)
+    monkeypatch.setenv("PATH", "")
+    assert len(project.load([Path(".")]).deployments) == 1

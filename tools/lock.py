@@ -1,8 +1,8 @@
 """Write the exact versions that are installed and tested: `python tools/lock.py` (needs the network).
 
-requirements/local.txt is what scripts/local.sh installs: the inference server, the Collector and the scoring script's own
-packages. requirements/dev.txt is what scripts/test.sh installs, a superset. The packages of conda.yaml keep their pins in
-both, so that the endpoint is tested with what it is deployed with.
+requirements/local.txt is what scripts/local.sh installs: the inference server, the Collector and the scoring script's
+own packages. requirements/dev.txt is what scripts/test.sh installs, a superset. The packages of conda.yaml keep their
+pins in both, so that the endpoint is tested with what it is deployed with.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def pins() -> list[str]:
     """The pip requirements of conda.yaml, as written."""
     found = document.parse(read(ROOT / "conda.yaml"))
     assert not isinstance(found, Problem), found.message
-    return [str(each.node.value) for each in packages(found).requirements if each.manager == "pip"]
+    return [str(each.node.value) for each in packages(found.root).requirements if each.manager == "pip"]
 
 
 def resolved(extra: str) -> list[str]:

@@ -29,9 +29,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Self
 
-from amlready.local.layout import Collection, LocalDeployment
-from amlready.local.store import Event, Store, Torn, inside, mend, source
-from amlready.records import parse_json
+from ..records import parse_json
+from .layout import Collection, LocalDeployment
+from .store import Event, Store, Torn, inside, mend, source
 
 MAX_BODY = 100 * 1024 * 1024
 """Bytes of one event; more is answered with 413."""
@@ -98,7 +98,11 @@ class Agent:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

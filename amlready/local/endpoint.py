@@ -20,18 +20,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
-from amlready.local.agent import Agent, Count
-from amlready.local.layout import PAYLOAD_COLLECTIONS, LayoutError, LocalDeployment, lay_out, remarks
-from amlready.local.server import Server, ServerFailed, Stopped, free_ports, wait_until_live
+from .agent import Agent, Count
+from .layout import PAYLOAD_COLLECTIONS, LayoutError, LocalDeployment, lay_out, remarks
+from .server import Server, ServerFailed, Stopped, free_ports, wait_until_live
 
 COLLECTED = Path(".amlready/collected")
 LOGS = Path(".amlready/logs")
 
-_QUIET = 0.5  # seconds without an event after which the Collector's queue counts as empty
+_QUIET = 1.0  # seconds without an event after which the Collector's queue counts as empty
 _DRAIN = 10.0  # most seconds to wait for that
+_PATIENCE = 15.0  # seconds of starting after which to say something
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ class LocalEndpoint:
                 self._start(deployment, port, Path(scratch, str(port)), undo)
                 for deployment, port in zip(self.deployments, ports, strict=True)
             )
-            wait_until_live([each.server for each in self.running], self._startup_timeout, self._stop)
+            with self._patience():
+                wait_until_live([each.server for each in self.running], self._startup_timeout, self._stop)
             self._undo = undo.pop_all()
         return self
 
@@ -110,13 +113,28 @@ class LocalEndpoint:
         return {each.deployment.deployment: each.agent.counts for each in self.running}
 
     def _start(self, deployment: LocalDeployment, port: int, scratch: Path, undo: ExitStack) -> Running:
-        agent = undo.enter_context(Agent(deployment, self.root, say=self._say))
+        agent = undo.enter_context(Agent(deployment, self.root, say=partial(self._say_of, deployment.deployment)))
         container = lay_out(deployment, scratch, agent.address)
         log = self._logs / f"{deployment.endpoint}-{deployment.deployment}.log"
         server = Server(deployment.deployment, container, port, log)
-        undo.callback(server.stop)
+        undo.callback(server.stop, hurry=self._hurry)
         server.start()
         return Running(deployment, agent, server)
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Say where to look if starting takes a while: loading a model may, and so may a script that hangs."""
+        logs = ", ".join(str(each.server.log) for each in self.running)
+        timer = threading.Timer(_PATIENCE, self._say, [f"not live yet, perhaps still in init(); it writes to {logs}"])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _say_of(self, deployment: str, line: str) -> None:
+        self._say(f"{deployment}: {line}")
 
     def _drain(self) -> None:
         agents = [each.agent for each in self.running if each.deployment.enabled()]

@@ -125,7 +125,7 @@ def _collections(deployment: Deployment) -> Iterator[Collection]:
 
 
 def _pins(deployment: Deployment) -> dict[str, str]:
-    """The exact versions of the conda file; of Python the minor version, which is what decides what can be installed."""
+    """The exact versions of the conda file; of Python the minor version, which decides what can be installed."""
     conda = deployment.environment.conda if deployment.environment else None
     exact = {each.name: each.version for each in conda.packages.requirements if each.version} if conda else {}
     if "python" in exact:

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from amlready.local.layout import Container
+from .layout import Container
 
 _PACKAGE = "azureml_inference_server_http"
 _TAIL = 256 * 1024  # bytes of the log that are searched for a reason
@@ -52,13 +52,18 @@ class Server:
         self.name = name
         self.port = port
         self.log = log
-        self._container = container
+        self.container = container
         self._process: subprocess.Popen[bytes] | None = None
         self._live = False
 
     @property
     def uri(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process that leads the group; None before it was started and after it was stopped."""
+        return None if self._process is None else self._process.pid
 
     def start(self) -> None:
         """Start the process and return at once. Raises ServerFailed if that is not possible."""
@@ -68,14 +73,14 @@ class Server:
             )
         # As in Azure's images: in the folder of the scoring script, but (-P) not importing the server's own
         # modules from there.
-        command = [sys.executable, "-P", "-m", _PACKAGE, "--entry_script", self._container.entry_script]
+        command = [sys.executable, "-P", "-m", _PACKAGE, "--entry_script", self.container.entry_script]
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
             try:
                 self._process = subprocess.Popen(
                     [*command, "--port", str(self.port)],
-                    cwd=self._container.app_root,
-                    env=dict(self._container.environment),
+                    cwd=self.container.app_root,
+                    env=dict(self.container.environment),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -116,13 +121,18 @@ class Server:
             with suppress(ProcessLookupError):
                 self._process.terminate()
 
-    def stop(self, grace: float = 10.0) -> None:
-        """Terminate, wait up to `grace` seconds (1 if it never was live), then kill whatever is left of the group."""
+    def stop(self, grace: float = 10.0, hurry: threading.Event | None = None) -> None:
+        """Terminate, wait up to `grace` seconds, then kill whatever is left of the group.
+
+        The wait is a second where the server never was live, and ends when `hurry` is set.
+        """
         if self._process is None:
             return
         self.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(grace if self._live else min(grace, 1.0))
+        hurry = hurry or threading.Event()
+        deadline = time.monotonic() + (grace if self._live else min(grace, 1.0))
+        while self._process.poll() is None and time.monotonic() < deadline and not hurry.wait(0.02):
+            pass
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -140,7 +150,7 @@ class Server:
 
     def _restarted(self) -> bool:
         """Whether gunicorn has replaced a worker; it would go on doing so for ever."""
-        workers = self._container.environment.get("WORKER_COUNT", "1").strip()
+        workers = self.container.environment.get("WORKER_COUNT", "1").strip()
         return self._tail().count("Booting worker with pid") > (int(workers) if workers.isdigit() else 1)
 
     def _tail(self) -> str:

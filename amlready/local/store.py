@@ -23,7 +23,7 @@ import os
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -299,13 +299,15 @@ class Torn:
 def mend(folder: Path) -> Iterator[Torn]:
     """Make every file under `folder` end with a whole line, and yield what had to be moved aside.
 
-    A last record that is whole and lacks only its newline gets it. A file that a live process writes is left alone.
+    A last record that is whole and lacks only its newline gets it. Left alone is what a live process writes, and what
+    this one may not write.
     """
     for path in sorted(folder.rglob("*.jsonl")):
-        with path.open("rb+") as file:
+        with ExitStack() as opened:
             try:
+                file = opened.enter_context(path.open("rb+"))
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except (PermissionError, BlockingIOError):
                 continue
             start, fragment = _after_last_newline(file)
             if _is_record(fragment):

@@ -7,17 +7,19 @@ and, with `Bad::` and `Good::`, its test. The engine gives it subjects and stamp
 from __future__ import annotations
 
 import importlib
-import inspect
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import product
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..diagnostic import Diagnostic, Level, Problem
+from ..frozen import frozen
 from ..ignore import Ignores, collect, suppress
 from ..source import Source
 from ..specs import Deployment, Environment, Project
+
+if TYPE_CHECKING:
+    from ..local.evidence import Trial
 
 SUBJECTS = (
     "Project",
@@ -30,12 +32,19 @@ SUBJECTS = (
     "Request",
     "Data",
     "Monitor",
+    "Trial",
     "Ignores",
 )
-"""What a rule may ask for, by annotation."""
+"""What a rule may ask for, by annotation. There is a Trial only when a scoring script was tried, by `score`."""
 
-MODULES = ("spec", "endpoint", "deployment", "collector", "model", "environment", "score", "request")
+STATIC = (
+    *("spec", "endpoint", "deployment", "collector", "model", "environment"),
+    *("score", "request", "data", "monitor"),
+)
 """One module, or folder of modules, for each file that a caret can point at; `spec` holds for all of them."""
+
+MODULES = (*STATIC, "trial")
+"""All of them: `trial` holds what only running the scoring script can tell."""
 
 
 class Check(Protocol):
@@ -48,7 +57,7 @@ class Check(Protocol):
     def __call__(self, *subjects: object) -> Iterator[Problem]: ...
 
 
-@dataclass(frozen=True)
+@frozen
 class Rule:
     """A registered rule; `subjects` are the names of the types it reads, in the order of its parameters."""
 
@@ -65,6 +74,8 @@ class Rule:
     @property
     def manual(self) -> str:
         """The whole manual page."""
+        import inspect  # 8 ms that a check does not need
+
         return inspect.cleandoc(self.function.__doc__ or "")
 
     @property
@@ -96,21 +107,46 @@ def rule(level: Level) -> Callable[[Callable[..., Iterator[Problem]]], Callable[
 @cache
 def rules() -> dict[str, Rule]:
     """Every rule by name."""
-    for module in MODULES:
+    return dict(sorted(_imported(MODULES).items()))
+
+
+NEEDS = {
+    "endpoint": {"Endpoint"},
+    "deployment": {"Deployment"},
+    "collector": {"Deployment"},
+    "model": {"Model"},
+    "environment": {"Environment", "Conda"},
+    "score": {"Script"},
+    "request": {"Request"},
+    "data": {"Data"},
+    "monitor": {"Monitor"},
+}
+"""Modules whose rules all read one of these; where there is none, the module need not be imported."""
+
+
+@cache
+def static(present: frozenset[str] = frozenset(SUBJECTS)) -> tuple[Rule, ...]:
+    """The rules that read files only, of those modules that have something to read."""
+    modules = [each for each in STATIC if each not in NEEDS or NEEDS[each] & present]
+    chosen = (one for one in _imported(modules).values() if one.module in modules)
+    return tuple(one for one in chosen if "Trial" not in one.subjects)
+
+
+def _imported(modules: Iterable[str]) -> dict[str, Rule]:
+    for module in modules:
         importlib.import_module(f".{module}", __name__)
-    return dict(sorted(_registry.items()))
+    return _registry
 
 
 def run(project: Project, chosen: Iterable[Rule] | None = None) -> list[Diagnostic]:
     """What the rules (all, unless some are chosen) find in a project, sorted by place, ignore comments obeyed."""
-    active = list(rules().values() if chosen is None else chosen)
     contexts = list(_contexts(project))
-    found = {each for one in active if "Ignores" not in one.subjects for each in _apply(one, contexts)}
-    found = _without(found, project)
-    ignores = suppress(collect(_reported(project)), found, {one.name for one in active}, set(rules()))
-    about: list[_Context] = [{"Ignores": [ignores]}]
-    remarks = {each for one in active if "Ignores" in one.subjects for each in _apply(one, about)}
-    return sorted(ignores.kept | remarks, key=lambda each: each.order)
+    present = frozenset(name for context in contexts for name in context)
+    active = static(present) if chosen is None else [one for one in chosen if "Trial" not in one.subjects]
+    found = _without(set(_apply((one for one in active if "Ignores" not in one.subjects), contexts)), project)
+    ignores = suppress(collect(_reported(project)), found, {one.name for one in active}, rules)
+    remarks = _apply((one for one in active if "Ignores" in one.subjects), [{"Ignores": [ignores]}])
+    return sorted(ignores.kept | set(remarks), key=lambda each: each.order)
 
 
 def _reported(project: Project) -> list[Source]:
@@ -128,22 +164,37 @@ def _without(found: set[Diagnostic], project: Project) -> set[Diagnostic]:
     }
 
 
+def judge(trial: Trial, deployment: Deployment) -> list[Diagnostic]:
+    """What the rules about trials find in one, sorted by place, ignore comments obeyed."""
+    active = [one for one in rules().values() if "Trial" in one.subjects]
+    context: _Context = {**_around(deployment), "Trial": [trial]}
+    found = set(_apply(active, [context]))
+    sources = {each.problem.span.source for each in found}
+    return sorted(suppress(collect(sources), found, set(), rules).kept, key=lambda each: each.order)
+
+
 _Context = dict[str, list[object]]
 
 
-def _apply(one: Rule, contexts: Iterable[_Context]) -> Iterator[Diagnostic]:
-    """Run a rule once for every distinct set of subjects that it asks for and that is there."""
-    seen: set[tuple[int, ...]] = set()
+def _apply(active: Iterable[Rule], contexts: Sequence[_Context]) -> Iterator[Diagnostic]:
+    """Run rules once for every distinct set of subjects that they ask for and that is there."""
+    by_subjects: dict[tuple[str, ...], list[Rule]] = {}
+    for one in active:
+        by_subjects.setdefault(one.subjects, []).append(one)
+    for names, ones in by_subjects.items():
+        for subjects in _distinct(names, contexts):
+            for one in ones:
+                for problem in one.function(*subjects):
+                    yield Diagnostic(one.name, one.level, problem)
+
+
+def _distinct(names: tuple[str, ...], contexts: Sequence[_Context]) -> list[tuple[object, ...]]:
+    found: dict[tuple[int, ...], tuple[object, ...]] = {}
     for context in contexts:
-        if not all(name in context for name in one.subjects):
-            continue
-        for subjects in product(*(context[name] for name in one.subjects)):
-            key = tuple(map(id, subjects))
-            if key in seen:
-                continue
-            seen.add(key)
-            for problem in one.function(*subjects):
-                yield Diagnostic(one.name, one.level, problem)
+        if all(name in context for name in names):
+            for subjects in product(*(context[name] for name in names)):
+                found.setdefault(tuple(map(id, subjects)), subjects)
+    return list(found.values())
 
 
 def _contexts(project: Project) -> Iterator[_Context]:
@@ -175,4 +226,4 @@ def _around(deployment: Deployment) -> _Context:
     return context
 
 
-__all__ = ["MODULES", "SUBJECTS", "Ignores", "Rule", "rule", "rules", "run"]
+__all__ = ["MODULES", "SUBJECTS", "Ignores", "Rule", "judge", "rule", "rules", "run"]

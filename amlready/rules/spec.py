@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .. import schema as schemas
 from ..diagnostic import Level, Problem, Related
 from ..ignore import Ignores
 from ..specs import Project, Spec
@@ -61,6 +62,53 @@ def yaml(project: Project) -> Iterator[Problem]:
         description: "blue: the first one"
     """
     yield from _faults(project, "yaml")
+
+
+_FAMILIES = {
+    "Endpoint": "endpoint",
+    "Deployment": "deployment",
+    "Model": "model",
+    "Environment": "environment",
+    "Data": "data",
+    "Monitor": "monitor",
+}
+
+
+@rule(Level.ERROR)
+def schema(project: Project) -> Iterator[Problem]:
+    """The file is not one that azure-ai-ml would load.
+
+    The schemas are generated from the SDK's own classes (`amlready --version` names its version), and so is what it
+    converts (`'2'` where a number is wanted) and what it does not (`true` where it wants the text `'true'`). `az ml`
+    runs the same code and stops at the same places, before anything is sent. `amlready schema KIND` prints a schema for
+    an editor.
+
+    Bad::
+
+        # deployment.yml
+        name: blue
+        endpoint_name: my-endpoint
+        instance_type: Standard_D2as_v4
+        data_collector:
+          collections:
+            model_inputs:
+              enabled: true
+
+    Good::
+
+        # deployment.yml
+        name: blue
+        endpoint_name: my-endpoint
+        instance_type: Standard_D2as_v4
+        data_collector:
+          collections:
+            model_inputs:
+              enabled: 'true'
+    """
+    for spec in project.specs:
+        family = _FAMILIES.get(type(spec).__name__)
+        if family is not None and spec.source.path not in project.context:
+            yield from schemas.problems(spec.document, family, project.files(spec))
 
 
 @rule(Level.ERROR)

@@ -1,3 +1,5 @@
+import os
+import signal
 import socket
 import threading
 
@@ -55,7 +57,7 @@ def test_when_init_fails_the_reason_is_the_users_own_traceback(start_server):
     )
     server = start_server(script)
     failure = failure_of(server)
-    script = str(server._container.app_root / "score.py")
+    script = str(server.container.app_root / "score.py")
     assert failure.details == (
         "Traceback (most recent call last):",
         f'  File "{script}", line 2, in init',
@@ -137,7 +139,7 @@ def test_stopping_ends_the_server_its_workers_and_what_the_script_started(start_
     script = "import subprocess\ndef init(): subprocess.Popen(['sleep', '600'])\ndef run(data): return data\n"
     server = start_server(script, environment_variables={"WORKER_COUNT": "2"})
     wait_until_live([server], 60, NEVER)
-    process = psutil.Process(server._process.pid)
+    process = psutil.Process(server.pid)
     family = [process, *process.children(recursive=True)]
     assert len(family) >= 4
     server.stop()
@@ -148,8 +150,8 @@ def test_stopping_ends_the_server_its_workers_and_what_the_script_started(start_
 def test_a_server_that_ends_by_itself_is_noticed(start_server):
     server = start_server(WORKING)
     wait_until_live([server], 60, NEVER)
-    server._process.kill()
-    server._process.wait(30)
+    os.kill(server.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
     with pytest.raises(ServerFailed, match=r"blue stopped \(ended by signal 9\)"):
         server.check()
 
@@ -162,13 +164,14 @@ def test_a_model_mounted_as_azure_does_it_brings_no_complaint_into_the_log(start
 
 def test_neither_bytecode_nor_sockets_are_left_in_the_users_folders(start_server, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     server = start_server("import helper\n" + WORKING.replace("init(): pass", "init(): helper.VALUE"))
     server.stop(grace=0)
-    (server._container.app_root / "helper.py").write_text("VALUE = 1")
+    (server.container.app_root / "helper.py").write_text("VALUE = 1")
     server.start()
     wait_until_live([server], 60, NEVER)
     server.stop()
-    assert sorted(path.name for path in server._container.app_root.iterdir()) == ["helper.py", "score.py"]
+    assert sorted(path.name for path in server.container.app_root.iterdir()) == ["helper.py", "score.py"]
     assert not (tmp_path / "home").exists()
 
 

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import threading
 from datetime import UTC, datetime, timedelta, timezone
@@ -179,6 +180,13 @@ def test_what_is_whole_is_left_as_it_is(tmp_path):
     path = written(tmp_path, b'{"a":1}\nnot ours\n')
     assert not list(mend(tmp_path))
     assert path.read_bytes() == b'{"a":1}\nnot ours\n'
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+def test_what_may_not_be_written_is_left_alone(tmp_path):
+    path = written(tmp_path, b'{"half')
+    path.chmod(0o444)
+    assert not list(mend(tmp_path))
 
 
 def test_a_file_that_is_being_written_is_left_alone(tmp_path):

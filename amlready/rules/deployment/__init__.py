@@ -1,5 +1,41 @@
 """Rules whose caret points at deployment.yml."""
 
-from . import references
+from . import (
+    assets,
+    code,
+    container,
+    instances,
+    kinds,
+    metadata,
+    names,
+    network,
+    numbers,
+    probes,
+    references,
+    requests,
+    resources,
+    scale,
+    secrets,
+    variables,
+    workers,
+)
 
-__all__ = ["references"]
+__all__ = [
+    "assets",
+    "code",
+    "container",
+    "instances",
+    "kinds",
+    "metadata",
+    "names",
+    "network",
+    "numbers",
+    "probes",
+    "references",
+    "requests",
+    "resources",
+    "scale",
+    "secrets",
+    "variables",
+    "workers",
+]

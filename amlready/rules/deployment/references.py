@@ -9,6 +9,7 @@ from ...document import Scalar
 from ...specs import Deployment, Environment, Model, Project, Reference, asset_name
 from ...suggest import did_you_mean
 from .. import rule
+from .names import unfit
 
 
 @rule(Level.WARNING)
@@ -17,7 +18,8 @@ def unknown_endpoint(deployment: Deployment, project: Project) -> Iterator[Probl
 
     `az ml` sends the name as it is; if the endpoint does not exist in the workspace, the deployment fails with
     `EndpointNotFound` or a 404. Letter case does not matter: Azure lower-cases both. Reported only when there is an
-    endpoint file to compare with.
+    endpoint file to compare with in the same folder or above it, or one nearby has almost the same name: an endpoint
+    may well be made by a script.
 
     Bad::
 
@@ -38,14 +40,22 @@ def unknown_endpoint(deployment: Deployment, project: Project) -> Iterator[Probl
         endpoint_name: my-endpoint
     """
     node = deployment.get("endpoint_name")
-    if deployment.endpoint is not None or not isinstance(node, Scalar) or not project.endpoints:
+    if deployment.endpoint is not None or not isinstance(node, Scalar) or unfit(str(node.value)):
         return
     name = str(node.value)
-    names = {each.name: each for each in project.endpoints if each.name}
-    related = tuple(
-        Related(at.value.span, "an endpoint is declared here") for each in names.values() if (at := each.find("name"))
-    )
-    yield Problem(node.span, f"no endpoint file declares {name!r}{did_you_mean(name, names)}", related)
+    folder = deployment.folder
+    above = [each for place in (folder, *folder.parents) for each in project.endpoints_in.get(place, ())]
+    beside = [each for place in (folder, folder.parent) for each in project.endpoints_below.get(place, ())[:_COMPARED]]
+    hint = did_you_mean(name, [each.name for each in [*above, *beside][:_COMPARED] if each.name])
+    if above or hint:
+        entries = [each.find("name") for each in (above or beside)[:_SHOWN]]
+        related = tuple(Related(entry.value.span, "an endpoint is declared here") for entry in entries if entry)
+        yield Problem(node.span, f"no endpoint file declares {name!r}{hint}", related)
+
+
+_SHOWN = 5
+_COMPARED = 50
+"""Names that a misspelled one is compared with, at most: comparing takes time, and in a heap of names all are alike."""
 
 
 @rule(Level.WARNING)
@@ -185,10 +195,10 @@ def unknown_environment(deployment: Deployment, project: Project) -> Iterator[Pr
 def _misspelled(deployment: Deployment, key: str, assets: list[Model] | list[Environment]) -> Iterator[Problem]:
     node = deployment.get(key)
     parts = asset_name(node)
-    if parts is None or node is None:
+    if parts is None or node is None or getattr(deployment, key) is not None:
         return
-    declared = {each.name: each for each in assets if each.name}
-    hint = did_you_mean(parts[0], declared) if parts[0] not in declared else ""
+    declared = {each.name for each in assets[: 2 * _COMPARED] if each.name}
+    hint = did_you_mean(parts[0], declared) if len(declared) <= _COMPARED else ""
     if hint:
         yield Problem(node.span, f"no {key} file here declares {parts[0]!r}{hint}")
 

@@ -1,5 +1,29 @@
-"""Rules whose caret points at environment.yml, a deployment's inline environment, or the conda file."""
+"""Rules whose caret points at environment.yml, a deployment's inline environment, the conda file, or a Dockerfile."""
 
-from . import packages
+from . import (
+    base_images,
+    binaries,
+    conda,
+    definition,
+    dockerfile,
+    images,
+    packages,
+    python,
+    requirements,
+    server,
+    trained,
+)
 
-__all__ = ["packages"]
+__all__ = [
+    "base_images",
+    "binaries",
+    "conda",
+    "definition",
+    "dockerfile",
+    "images",
+    "packages",
+    "python",
+    "requirements",
+    "server",
+    "trained",
+]

@@ -14,9 +14,11 @@ SERVERS = ("azureml-inference-server-http", "azureml-defaults")
 """Distributions that bring the inference server."""
 
 
-def _packages_span(conda: Conda) -> Span:
+def packages_span(conda: Conda) -> Span:
+    """Where to point at for something that a conda file does not install."""
     entry = conda.find("dependencies")
-    return entry.key.span if entry else conda.source.top
+    start = conda.inside.start if conda.inside else 0
+    return entry.key.span if entry else conda.source.span(start, start)
 
 
 @rule(Level.ERROR)
@@ -53,7 +55,7 @@ def server_missing(deployment: Deployment, environment: Environment, conda: Cond
     at = deployment.find("code_configuration")
     related = (Related(at.key.span, "this scoring script needs it"),) if at else ()
     yield Problem(
-        _packages_span(conda),
+        packages_span(conda),
         "azureml-inference-server-http is not installed, so the scoring script cannot be served; add it under pip",
         related,
     )
@@ -96,4 +98,4 @@ def monitoring_missing(script: Script, conda: Conda) -> Iterator[Problem]:
         return
     module, node = found
     related = (Related(module.span(node), "it is imported here"),)
-    yield Problem(_packages_span(conda), "azureml-ai-monitoring is not installed; add it under pip", related)
+    yield Problem(packages_span(conda), "azureml-ai-monitoring is not installed; add it under pip", related)

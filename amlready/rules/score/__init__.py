@@ -1,5 +1,35 @@
 """Rules whose caret points at the scoring script or a module beside it."""
 
-from . import collection, functions
+from . import (
+    answers,
+    collection,
+    columns,
+    context,
+    errors,
+    files,
+    frames,
+    functions,
+    imports,
+    inputs,
+    layout,
+    legacy,
+    modelpath,
+    start,
+)
 
-__all__ = ["collection", "functions"]
+__all__ = [
+    "answers",
+    "collection",
+    "columns",
+    "context",
+    "errors",
+    "files",
+    "frames",
+    "functions",
+    "imports",
+    "inputs",
+    "layout",
+    "legacy",
+    "modelpath",
+    "start",
+]

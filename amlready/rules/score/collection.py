@@ -6,9 +6,12 @@ import ast
 from collections.abc import Iterator
 
 from ...diagnostic import Edit, Level, Problem, Related
-from ...script import Call, Script, literal
+from ...kinds import Kind, kind
+from ...script import Script
 from ...specs import Deployment
 from ...suggest import did_you_mean
+from ...syntax import Call, Module
+from ...values import is_none, literal, source
 from .. import rule
 from ..collector import PAYLOAD, enabled
 
@@ -195,7 +198,8 @@ def no_on_error(script: Script) -> Iterator[Problem]:
             inputs = Collector(name="model_inputs", on_error=logging.error)
     """
     for call in script.collectors:
-        if call.argument(1, "on_error") is None and not call.has_star:
+        given = call.argument(1, "on_error")
+        if (given is None or is_none(given)) and not call.has_star:
             yield Problem(
                 call.name_span,
                 "this Collector has no on_error: a full queue makes run() fail; pass a function "
@@ -203,51 +207,191 @@ def no_on_error(script: Script) -> Iterator[Problem]:
             )
 
 
-@rule(Level.ERROR)
-def shared_context(script: Script) -> Iterator[Problem]:
-    """One correlation context serves every request, so inputs and outputs cannot be joined.
+@rule(Level.WARNING)
+def on_error_arguments(script: Script) -> Iterator[Problem]:
+    """What is given as `on_error` cannot be called with the exception.
 
-    A `BasicCorrelationContext` made in `init()` or at module level has one id and one time, frozen when it was made.
-    Every event of every request carries them, and joining inputs to outputs gives each input every output.
+    The Collector calls it with one argument. A function that takes none, or needs more, raises a TypeError where the
+    first error happened: in `init()`, or in `run()`, whose caller then gets a 500 (run with azureml-ai-monitoring
+    1.0.0). A call such as `print("failed")` runs once, when the Collector is made, and gives it None.
 
     Bad::
 
         # src/score.py
-        from azureml.ai.monitoring.context import BasicCorrelationContext
+        from azureml.ai.monitoring import Collector
 
         def init():
-            global context
-            context = BasicCorrelationContext(id="my-id")
-
-        def run(data):
-            return inputs.collect(data, context)
+            global inputs
+            inputs = Collector(name="model_inputs", on_error=lambda: print("not collected"))
 
     Good::
 
         # src/score.py
-        from azureml.ai.monitoring.context import BasicCorrelationContext
+        from azureml.ai.monitoring import Collector
 
         def init():
-            pass
-
-        def run(data):
-            context = BasicCorrelationContext(id="my-id")
-            return inputs.collect(data, context)
+            global inputs
+            inputs = Collector(name="model_inputs", on_error=lambda error: print("not collected", error))
     """
-    for call in script.contexts:
-        outer = call.functions[0].name if call.functions else None
-        if outer is None and not _in_class(call):
-            yield Problem(call.span, "this context is made once and shared by every request; make it in run()")
-        elif outer == "init" and len(call.functions) == 1:
+    for call in script.collectors:
+        given = call.argument(1, "on_error")
+        fault = _unfit_for_error(script, call.module, given) if given is not None else ""
+        if given is not None and fault:
             yield Problem(
-                call.span, "this context is made once, in init(), and shared by every request; make it in run()"
+                call.module.span(given), f"{fault}; on_error is called with the exception as its one argument"
             )
 
 
-def _in_class(call: Call) -> bool:
-    """Whether a call stands in a class body or a lambda, where it may run at any time."""
-    inner = (ast.ClassDef, ast.Lambda)
-    return any(
-        isinstance(node, inner) and node.lineno <= call.node.lineno <= (node.end_lineno or node.lineno)
-        for node, _ in call.module.nodes
-    )
+_GIVE_NOTHING = ("print", "logging.error", "logging.warning", "logging.info", "logging.exception", "logging.debug")
+
+
+def _unfit_for_error(script: Script, module: Module, given: ast.expr) -> str:
+    if isinstance(given, ast.Call) and module.qualified(given.func) in _GIVE_NOTHING:
+        return "this is called here and now, and gives None"
+    if kind(module, given) in (Kind.TEXT, Kind.NUMBER, Kind.LIST, Kind.DICT):
+        return f"this is {kind(module, given)}, not a function"
+    target = script.function(module, given) if isinstance(given, ast.Name | ast.Attribute) else None
+    function = target[1] if target else source(module, given)
+    if not isinstance(function, ast.Lambda | ast.FunctionDef):
+        return ""
+    positional = [*function.args.posonlyargs, *function.args.args]
+    required = len(positional) - len(function.args.defaults) + sum(each is None for each in function.args.kw_defaults)
+    if not positional and function.args.vararg is None:
+        return "this takes no argument"
+    return f"this needs {required} arguments" if required > 1 else ""
+
+
+@rule(Level.ERROR)
+def collector_argument(script: Script) -> Iterator[Problem]:
+    """A Collector is made with an argument that it does not have, which raises a TypeError.
+
+    It takes `name` and `on_error`, nothing else; the container never becomes ready (run with azureml-ai-monitoring
+    1.0.0). Sampling, paths and rolling belong in the deployment's `data_collector`.
+
+    Bad::
+
+        # src/score.py
+        from azureml.ai.monitoring import Collector
+
+        def init():
+            global inputs
+            inputs = Collector(collection_name="model_inputs", on_error=print)
+
+    Good::
+
+        # src/score.py
+        from azureml.ai.monitoring import Collector
+
+        def init():
+            global inputs
+            inputs = Collector(name="model_inputs", on_error=print)
+    """
+    for call in script.collectors:
+        for keyword in call.node.keywords:
+            if keyword.arg not in (None, "name", "on_error"):
+                yield Problem(
+                    call.module.argument_span(keyword),
+                    f"a Collector has no {keyword.arg!r}; it takes name and on_error",
+                )
+        if not call.node.args and not call.node.keywords:
+            yield Problem(call.span, "a Collector needs the name of its collection: name=...")
+
+
+@rule(Level.WARNING)
+def unused_collector(script: Script) -> Iterator[Problem]:
+    """A Collector is made, and nothing ever uses it.
+
+    Its collection is enabled, its data asset is registered, and no data reaches it. Call `collect()` in run(), or drop
+    both the Collector and its collection.
+
+    Bad::
+
+        # src/score.py
+        from azureml.ai.monitoring import Collector
+
+        def init():
+            global inputs, outputs
+            inputs = Collector(name="model_inputs", on_error=print)
+            outputs = Collector(name="model_outputs", on_error=print)
+
+        def run(data):
+            inputs.collect(data)
+            return data
+
+    Good::
+
+        # src/score.py
+        from azureml.ai.monitoring import Collector
+
+        def init():
+            global inputs
+            inputs = Collector(name="model_inputs", on_error=print)
+
+        def run(data):
+            inputs.collect(data)
+            return data
+    """
+    if script.run is None or not script.collectors or any(module.has_star_import for module in script.modules):
+        return
+    used = {node.id for module in script.modules for node in module.of(ast.Name) if isinstance(node.ctx, ast.Load)}
+    used |= {node.attr for module in script.modules for node in module.of(ast.Attribute)}
+    used |= {each.name for module in script.modules for node in module.of(ast.ImportFrom) for each in node.names}
+    used |= {node.value for module in script.modules for node in module.of(ast.Constant) if isinstance(node.value, str)}
+    for call in script.collectors:
+        parent = call.module.parent(call.node)
+        match parent:
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)) if name not in used:
+                yield Problem(call.module.span(parent), f"{name!r} is never used: nothing is collected through it")
+            case ast.Expr():
+                yield Problem(call.span, "this Collector is made and dropped: nothing is collected through it")
+
+
+@rule(Level.WARNING)
+def too_many_collectors(script: Script) -> Iterator[Problem]:
+    """The script makes more than five Collectors.
+
+    Five is the documented maximum for one deployment (how-to-collect-production-data). The Collector itself does not
+    count (eight work with azureml-ai-monitoring 1.0.0); what Azure does with the sixth is not documented.
+
+    Bad::
+
+        # src/score.py
+        from azureml.ai.monitoring import Collector
+
+        def init():
+            global collectors
+            collectors = [
+                Collector(name="raw", on_error=print),
+                Collector(name="clean", on_error=print),
+                Collector(name="features", on_error=print),
+                Collector(name="model_inputs", on_error=print),
+                Collector(name="model_outputs", on_error=print),
+                Collector(name="explanations", on_error=print),
+            ]
+
+    Good::
+
+        # src/score.py
+        from azureml.ai.monitoring import Collector
+
+        def init():
+            global collectors
+            collectors = [
+                Collector(name="raw", on_error=print),
+                Collector(name="features", on_error=print),
+                Collector(name="model_inputs", on_error=print),
+                Collector(name="model_outputs", on_error=print),
+                Collector(name="explanations", on_error=print),
+            ]
+    """
+    first: dict[str, Call] = {}
+    for call in script.collectors:
+        named = _named(call)
+        if named is not None:
+            first.setdefault(named[1], call)
+    if len(first) > MOST_COLLECTORS:
+        sixth = list(first.values())[MOST_COLLECTORS]
+        yield Problem(sixth.span, f"these are {len(first)} Collectors, and Azure documents {MOST_COLLECTORS} at most")
+
+
+MOST_COLLECTORS = 5

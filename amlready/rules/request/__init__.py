@@ -1,0 +1,5 @@
+"""Rules whose caret points at a sample request."""
+
+from . import form, rows
+
+__all__ = ["form", "rows"]

@@ -1,0 +1,183 @@
+"""Files that the script opens by a relative path."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...diagnostic import Level, Problem
+from ...frozen import once
+from ...script import Script
+from ...specs import Deployment
+from ...syntax import Module, argument, has_star
+from ...values import literal, source
+from .. import rule
+
+_READERS = frozenset(
+    (
+        "joblib.load",
+        "numpy.load",
+        "numpy.loadtxt",
+        "pandas.read_csv",
+        "pandas.read_json",
+        "pandas.read_parquet",
+        "pandas.read_pickle",
+        "torch.load",
+        "onnxruntime.InferenceSession",
+        "keras.models.load_model",
+        "tensorflow.keras.models.load_model",
+    )
+)
+
+
+@rule(Level.WARNING)
+def file_not_uploaded(script: Script, deployment: Deployment) -> Iterator[Problem]:
+    """A file is opened by a relative path that leads to nothing in the code folder.
+
+    Only the `code` folder is uploaded, and models lie under `AZUREML_MODEL_DIR`. In init() the FileNotFoundError keeps
+    the container from becoming ready (run on azmlinfsrv 1.5.1).
+
+    Bad::
+
+        # src/score.py
+        import joblib
+
+        def init():
+            global model
+            model = joblib.load("model.pkl")
+
+        def run(data):
+            return model.predict(data).tolist()
+
+    Good::
+
+        # src/score.py
+        import os
+
+        import joblib
+
+        def init():
+            global model
+            model = joblib.load(os.path.join(os.environ["AZUREML_MODEL_DIR"], "model.pkl"))
+
+        def run(data):
+            return model.predict(data).tolist()
+    """
+    code = deployment.code
+    if code is None or not code.is_folder or (deployment.environment and deployment.environment.get("build")):
+        return
+    here = script.beside | code.names
+    for module, node, path in _opened(script):
+        first = Path(path).parts[0] if Path(path).parts else ""
+        if first not in ("..", "~", "") and first not in here and _is_named_once(script, path):
+            yield Problem(
+                module.span(node),
+                f"there is no {path!r} in the code folder, and nothing else is uploaded; a model's files are under "
+                "AZUREML_MODEL_DIR",
+            )
+
+
+@rule(Level.NOTE)
+def working_directory(script: Script, deployment: Deployment) -> Iterator[Problem]:
+    """A file beside the script is opened by a relative path, which depends on where the server was started.
+
+    The working directory is not documented; where it is not the script's folder, opening the file fails (run on
+    azmlinfsrv 1.5.1 from another folder). A path made from `__file__` always works.
+
+    Bad::
+
+        # src/labels.txt
+        setosa
+
+        # src/score.py
+        def init():
+            global labels
+            with open("labels.txt") as lines:
+                labels = lines.read().split()
+
+        def run(data):
+            return labels
+
+    Good::
+
+        # src/labels.txt
+        setosa
+
+        # src/score.py
+        from pathlib import Path
+
+        def init():
+            global labels
+            with open(Path(__file__).parent / "labels.txt") as lines:
+                labels = lines.read().split()
+
+        def run(data):
+            return labels
+    """
+    code = deployment.code
+    here = script.beside | (code.names if code is not None else frozenset())
+    for module, node, path in _opened(script):
+        first = Path(path).parts[0] if Path(path).parts else ""
+        if first == ".." or first in here:
+            message = "this is relative to the working directory; write Path(__file__).parent / ..."
+            yield Problem(module.span(node), message)
+
+
+@once
+def _opened(script: Script) -> Iterator[tuple[Module, ast.expr, str]]:
+    """Files that are opened for reading by a relative path, unless that may fail or the folder is changed."""
+    if any(module.qualified(node) == "os.chdir" for module in script.modules for node in module.of(ast.Attribute)):
+        return
+    for module in script.modules:
+        for call in module.of(ast.Call):
+            node = _path_argument(module, call)
+            path = _relative_path(module, node) if node is not None else None
+            if node is not None and path is not None and not _is_conditional(module, call):
+                yield module, node, path
+
+
+def _path_argument(module: Module, call: ast.Call) -> ast.expr | None:
+    name = module.qualified(call.func)
+    if name in _READERS:
+        return call.args[0] if call.args else None
+    if name in ("open", "io.open") and not module.scope(None).has("open"):
+        mode = literal(module, argument(call, 1, "mode")) if argument(call, 1, "mode") is not None else "r"
+        return call.args[0] if call.args and mode is not None and not set(mode) & set("wax+") else None
+    match call.func:
+        case ast.Attribute(value=ast.Call(func=made, args=[path]), attr="open" | "read_text" | "read_bytes"):
+            return path if module.qualified(made) == "pathlib.Path" and not call.args else None
+    return None
+
+
+def _relative_path(module: Module, node: ast.expr) -> str | None:
+    """A relative path that is written out, or joined of parts that are."""
+    found = source(module, node)
+    if isinstance(found, ast.Call) and module.qualified(found.func) == "os.path.join" and not has_star(found):
+        parts = [literal(module, each) for each in found.args]
+        path = "/".join(each for each in parts if each is not None) if None not in parts else None
+    else:
+        path = literal(module, node)
+    if not path or re.match(r"[/\\~$]|[A-Za-z][A-Za-z0-9+.-]*:", path):
+        return None
+    return None if any(mark in path for mark in "{}\n") else path
+
+
+def _is_conditional(module: Module, call: ast.Call) -> bool:
+    """Whether a call may be skipped or its failure caught, or does not run on the server."""
+    below: ast.AST = call
+    for above in module.ancestors(call):
+        if isinstance(above, ast.If | ast.IfExp | ast.Lambda | ast.Match):
+            return True
+        if isinstance(above, ast.Try) and below in above.body and above.handlers:
+            return True
+        below = above
+    return False
+
+
+def _is_named_once(script: Script, path: str) -> bool:
+    """Whether nothing else in the scripts names the file, as it would where it is written or downloaded first."""
+    name = Path(path).name
+    texts = (node.value for module in script.modules for node in module.of(ast.Constant))
+    return sum(isinstance(text, str) and name in text for text in texts) <= 1
