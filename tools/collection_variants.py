@@ -6,6 +6,7 @@ All read, predict and answer with the same code, that of src/score.py, so that t
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import logging
@@ -28,7 +29,7 @@ class Bare:
         self._score = score
         self._model = score.load_model(Path(os.environ["AZUREML_MODEL_DIR"]))
 
-    def run(self, data: str, request_headers: Mapping[str, str]) -> list[float]:
+    def run(self, data: str, request_headers: Mapping[str, str]) -> list[float]:  # noqa: ARG002
         return self._predict(data)[1]
 
     def close(self) -> None:
@@ -47,7 +48,7 @@ class Ours(Bare):
         import score
 
         score.init()
-        self.run = score.run  # type: ignore[method-assign, assignment]
+        self.run = score.run  # type: ignore[method-assign]
         self.close = lambda: score.collection.close()  # type: ignore[method-assign]
 
 
@@ -63,7 +64,7 @@ class Common(Bare):
         self._inputs = Collector(name="model_inputs")
         self._outputs = Collector(name="model_outputs")
 
-    def run(self, data: str, request_headers: Mapping[str, str]) -> list[float]:
+    def run(self, data: str, request_headers: Mapping[str, str]) -> list[float]:  # noqa: ARG002
         inputs, predictions = self._predict(data)
         context = self._inputs.collect(self._frame(inputs, columns=list(self._score.FEATURES)))
         self._outputs.collect(self._frame({"prediction": predictions}), context)
@@ -93,12 +94,12 @@ class BentoML(Bare):
     """BentoML's monitor with its file logger: a value at a time."""
 
     def init(self) -> None:
-        import bentoml
+        bentoml = importlib.import_module("bentoml")
 
         super().init()
         self._monitor = bentoml.monitor
 
-    def run(self, data: str, request_headers: Mapping[str, str]) -> list[float]:
+    def run(self, data: str, request_headers: Mapping[str, str]) -> list[float]:  # noqa: ARG002
         inputs, predictions = self._predict(data)
         for row, prediction in zip(inputs.tolist(), predictions, strict=True):
             with self._monitor("diabetes") as monitor:

@@ -67,22 +67,23 @@ class Front:
 
     def receive(self, headers: dict[str, str], body: bytes) -> int | None:
         """Do with an event what the command in force says; the status to answer, None to reset the connection."""
-        match self.command:
+        command = self.command
+        self._wait(command)
+        if command == "500" or (command == "reject" and self.argument.encode() in body):
+            return 500
+        status = None if command == "reset" else self._store(headers, body)
+        return None if command == "forget" else status
+
+    def _wait(self, command: str) -> None:
+        match command:
             case "slow":
                 time.sleep(float(self.argument))
             case "hang":
                 self._changed.wait()
             case "stuck":
                 threading.Event().wait()
-            case "500":
-                return 500
-            case "reset":
-                return None
-            case "reject" if self.argument.encode() in body:
-                return 500
-            case "forget":
-                self.agent.receive(headers, body)
-                return None
+
+    def _store(self, headers: dict[str, str], body: bytes) -> int:
         try:
             self.agent.receive(headers, body)
         except Refused as refused:
