@@ -21,8 +21,8 @@ from azureml.ai.monitoring.queue import get_queue, init_queue
 from azureml.ai.monitoring.worker import get_worker, init_worker
 
 INPUTS, OUTPUTS = "model_inputs", "model_outputs"
-PATIENCE = 30.0  # Seconds without an answer after which the thread counts as stuck; they double when that is often.
-LONGEST_PATIENCE = 600.0
+PATIENCE = 30.0  # Seconds without an answer after which the thread counts as stuck. They double each time it does, and
+LONGEST_PATIENCE = 600.0  # are as few again once an answer comes sooner.
 
 logger = logging.getLogger("azmlinfsrv.data_collection")
 
@@ -49,6 +49,7 @@ class Delivery(logging.Handler):
         self._patience = PATIENCE
         self._sending = ""
         self._heard: queue.SimpleQueue[tuple[int, str, Any]] = queue.SimpleQueue()
+        self._number, self._since = "", 0.0  # of the event that is being sent, and since when
         self._is_forked = False
         self.on: dict[str, Any] = {}
         try:
@@ -109,34 +110,35 @@ class Delivery(logging.Handler):
     def _outcome(self) -> str | None:
         if not self._listen():
             return None  # logging is off for the whole process, and nothing more can be known
-        number, deadline = None, time.monotonic() + self._patience
+        self._number, self._since = "", time.monotonic()
         while True:
             try:
                 level, event, rest = self._heard.get(timeout=0.1)
             except queue.Empty:
-                why = self._trouble(deadline)
-                if why:
-                    was_kept = self._start_thread(why)
-                    if number or not was_kept:
-                        return why
-                    deadline = time.monotonic() + self._patience  # the event was still in the queue
+                if why := self._trouble():
+                    return why
                 continue
             if isinstance(rest, int):  # the length of the queue: the event is being sent
-                number, deadline = event, time.monotonic() + self._patience
-            elif event == number:  # and not an earlier one, from a thread that was stuck
-                self._patience = PATIENCE
+                self._number, self._since = event, time.monotonic()
+            elif event == self._number:  # and not an earlier one, from a thread that was stuck
+                if time.monotonic() - self._since < PATIENCE:
+                    self._patience = PATIENCE
                 return None if level == logging.DEBUG else str(rest)
 
     # The thread. Whatever ends it, there is another.
 
-    def _trouble(self, deadline: float) -> str | None:
+    def _trouble(self) -> str | None:
+        """Start another where the thread has ended or is stuck. Why, if it had the event; not if that still waits."""
         if not self._has_thread():
-            return "the Collector's thread has ended"
-        if time.monotonic() < deadline:
+            why = "the Collector's thread has ended"
+        elif time.monotonic() - self._since < self._patience:
             return None
-        why = f"the agent has not answered for {self._patience:g} s"
-        self._patience = min(2 * self._patience, LONGEST_PATIENCE)
-        return why
+        else:
+            why = f"the agent has not answered for {self._patience:g} s"
+            self._patience = min(2 * self._patience, LONGEST_PATIENCE)
+        was_kept = self._start_thread(why)
+        self._since = time.monotonic()
+        return why if self._number or not was_kept else None
 
     def _look_after_thread(self) -> None:
         if self._is_forked and sdk.is_sdk_ready():

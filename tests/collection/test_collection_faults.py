@@ -63,6 +63,19 @@ def test_nothing_is_lost_and_nothing_twice_while_the_agent_is_in_trouble(
     assert collection.lost == {}
 
 
+def test_of_a_pair_that_arrived_by_half_only_the_other_half_is_sent_again(make: Make, agent: Agent) -> None:
+    collection = make()
+    agent("reject request_id")  # a column of the outputs
+    collect(collection, range(10))
+    eventually(lambda: len(agent.rows("model_inputs")) == 10)
+    eventually(lambda: collection._pause)
+    agent("ok")
+    collection.close()
+
+    assert numbers(agent) == dict.fromkeys(range(10), 1)
+    assert len(agent.rows("model_inputs")) == 10
+
+
 def test_an_event_that_the_agent_stored_without_saying_so_is_stored_twice_and_not_lost(
     make: Make, agent: Agent
 ) -> None:
@@ -92,6 +105,23 @@ def test_an_agent_that_never_answers_a_connection_does_not_stop_the_next(
 
     assert numbers(agent) == dict.fromkeys(range(20), 1)
     assert "the agent has not answered for 0.5 s; another is started" in caplog.text
+
+
+def test_an_agent_that_is_always_slow_gets_only_the_first_event_twice(
+    make: Make, agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector_delivery, "PATIENCE", 0.3)
+    collection = make()
+    agent("slow 0.5")
+    for number in range(4):
+        collection.add([[number]], [number], received=1_700_000_000.0 + number)
+    collection.close()
+    agent("ok")
+
+    times = Counter(int(row["x"]) for row in agent.rows("model_inputs"))
+    assert times.keys() == set(range(4))
+    assert times[0] >= 2
+    assert times.total() < 8
 
 
 def test_the_agents_last_word_on_an_event_given_up_is_not_taken_for_another(
@@ -298,14 +328,22 @@ def test_without_any_collection_every_request_is_counted(
     assert "of 10 requests since this worker started: 10 requests dropped" in caplog.text
 
 
-@pytest.mark.parametrize("switched_off", ["all", "that logger"])
-def test_it_arrives_where_logging_is_switched_off(
-    make: Make, agent: Agent, switched_off: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_lost_where_somebody_has_switched_off_the_collectors_loggers(make: Make, agent: Agent) -> None:
+    """As `logging.config.dictConfig` does to all that it does not name."""
     collection = make()
-    monkeypatch.setattr(logging.getLogger("mdc.worker"), "disabled", True)
-    if switched_off == "all":
-        logging.disable(logging.CRITICAL)
+    logging.getLogger("mdc.worker").disabled = True
+    agent("500")
+    collect(collection, range(100))
+    eventually(lambda: collection._pause)
+    agent("ok")
+    collection.close()
+
+    assert numbers(agent) == dict.fromkeys(range(100), 1)
+
+
+def test_it_arrives_where_logging_is_switched_off_altogether(make: Make, agent: Agent) -> None:
+    collection = make()
+    logging.disable(logging.CRITICAL)
     try:
         collect(collection, range(100))
         collection.close()
