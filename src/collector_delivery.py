@@ -144,8 +144,6 @@ class Delivery(logging.Handler):
         if self._is_forked and sdk.is_sdk_ready():
             init_queue(get_config().queue_capacity())  # the copied one may have been locked
             init_worker(get_queue(), get_config())
-        elif not sdk.is_sdk_ready():
-            sdk.init("default")
         elif not self._has_thread():
             self._start_thread("the Collector's thread has ended")
         self._is_forked = False
