@@ -98,25 +98,38 @@ def request_id(*texts: str | None) -> str:
     return str(uuid.uuid4())
 
 
-def keep(values: Any, width: int) -> tuple[Any, int, int]:
-    """A copy of the values of an array, a frame or a list of rows, for the script may change its own; how many rows
-    they are; and about how many bytes as JSON.
-
-    Raises ValueError where a row has not a value for each column.
-    """
-    if isinstance(values, np.ndarray) and values.dtype.kind in "fiub" and values.size == width * len(values):
-        return values.copy(), len(values), 20 * values.size
+def keep(values: Any) -> tuple[Any, int]:
+    """A copy of an array, or the rows of a frame or a list as tuples, for the script may change its own; and about how
+    much memory they take, in bytes."""
+    if isinstance(values, np.ndarray) and not values.dtype.hasobject:
+        return values.copy(), 48 * values.size
     if isinstance(values, pd.DataFrame):
         values = values.to_numpy()
-    cells: list[Any] = []
-    for row in values.tolist() if hasattr(values, "tolist") else values:
-        listed = row if isinstance(row, (list, tuple)) else (row,)
-        if len(listed) != width:
-            raise ValueError(f"a row has {len(listed)} values for {width} columns")
-        cells.extend(listed)
+    listed = values.tolist() if hasattr(values, "tolist") else values
+    rows = tuple([tuple(row) if isinstance(row, (list, tuple)) else (row,) for row in listed])
+    return rows, sum(96 * len(row) + 2 * _text_size(row) for row in rows)
+
+
+def cells_of(kept: Any, width: int) -> list[Any]:
+    """The values of all rows, one after the other. Raises ValueError where a row has not a value for each column."""
+    if isinstance(kept, np.ndarray):
+        if kept.size != width * len(kept):
+            raise ValueError(f"{len(kept)} rows have {kept.size} values for {width} columns")
+        return list(kept.ravel().tolist())
+    for row in kept:
+        if len(row) != width:
+            raise ValueError(f"a row has {len(row)} values for {width} columns")
+    return [cell for row in kept for cell in row]
+
+
+def size_of(cells: Sequence[Any]) -> int:
+    """About how many bytes these are as JSON."""
+    return 20 * len(cells) + _text_size(cells)
+
+
+def _text_size(cells: Sequence[Any]) -> int:
     texts = [cell for cell in cells if isinstance(cell, (str, bytes))]
-    text = sum(len(cell) if isinstance(cell, bytes) or cell.isascii() else 6 * len(cell) for cell in texts)
-    return tuple(cells), len(cells) // width, 20 * len(cells) + text
+    return sum(len(cell) if isinstance(cell, bytes) or cell.isascii() else 6 * len(cell) for cell in texts)
 
 
 def frame_of(columns: Mapping[str, type], cells: Sequence[Any], misfit: Callable[[str], None]) -> pd.DataFrame:
@@ -246,15 +259,10 @@ class DataCollection:
     def _put(self, inputs: Any, outputs: Any, headers: Mapping[str, str], received: float) -> None:
         if not self._delivery.on:
             raise LookupError("; ".join(self._delivery.off))
-        ins, rows, size_in = keep(inputs, len(self._inputs))
-        outs, rows_out, size_out = keep(outputs, len(self._outputs))
-        if rows != rows_out:
-            raise ValueError(f"{rows} rows of inputs cannot be joined to {rows_out} of outputs")
-        if not rows:
-            return
-        size = size_in + size_out + 60 * rows
-        memory = 2 * size + 300
-        ids = raw_ids(headers)
+        ins, memory_in = keep(inputs)
+        outs, memory_out = keep(outputs)
+        first, second = raw_ids(headers)
+        memory = memory_in + memory_out + 500
         with self._lock:
             if self._memory + memory > self._most_bytes:
                 raise BufferError("the queue is full (COLLECTION_QUEUE_BYTES)")
@@ -262,8 +270,8 @@ class DataCollection:
                 self._start()
             self.accepted += 1
             self._memory += memory
-            # A tuple of this and that: lists would keep the garbage collector busy.
-            self._requests.append((received, ids[0], ids[1], size, memory, rows, ins, outs))
+            # A tuple: lists, or anything else with attributes, would keep the garbage collector busy.
+            self._requests.append((received, first, second, memory, ins, outs))
 
     def _start(self) -> None:
         self._closing.clear()
@@ -323,16 +331,22 @@ class DataCollection:
                 event = self._append(event, request)
             except Exception as error:
                 self._lose(f"requests dropped: {type(error).__name__}: {error}")
-                with self._lock:
-                    self._memory -= request[4]
+                self._release(request[3])
 
     def _append(self, event: Event | None, request: tuple[Any, ...]) -> Event | None:
         """Append a request to an event, or begin another; the one that it ends in."""
-        received, first, second, size, memory, rows, ins, outs = request
+        received, first, second, memory, kept_in, kept_out = request
+        ins, outs = cells_of(kept_in, len(self._inputs)), cells_of(kept_out, len(self._outputs))
+        rows = len(kept_in)
+        if rows != len(kept_out):
+            raise ValueError(f"{rows} rows of inputs cannot be joined to {len(kept_out)} of outputs")
+        if not rows:
+            self._release(memory)
+            return event
         # Of one interval and one hour, so that the time and the hour folder of the event are theirs.
         interval = int(received // 3600), int(received // self._settings["FLUSH_SECONDS"])
         own = request_id(first, second)
-        ins, outs = [kept.ravel().tolist() if isinstance(kept, np.ndarray) else kept for kept in (ins, outs)]
+        size = size_of(ins) + size_of(outs) + 60 * rows
         for row in range(rows):
             if event is None or event.interval != interval or self._is_full(event, size / rows):
                 event = Event(interval, received)
@@ -412,8 +426,11 @@ class DataCollection:
 
     def _settle(self, event: Event) -> None:
         self._events.popleft()
+        self._release(event.memory)
+
+    def _release(self, memory: float) -> None:
         with self._lock:
-            self._memory -= event.memory
+            self._memory -= memory
 
     def _waiting(self) -> int:
         return len(self._requests) + sum(event.requests for event in list(self._events))

@@ -391,7 +391,7 @@ def test_the_counts_are_logged_at_once_then_once_a_minute_and_in_the_end(
     monkeypatch.setattr(data_collection.time, "monotonic", lambda: clock[0])
     for second in range(150):
         clock[0] = 1000.0 + second
-        collection.add([], [1])
+        collection.add(None, [1])
     collection.close()
 
     counts = [record.args[1] for record in caplog.records if "requests since" in record.msg]
@@ -402,7 +402,7 @@ def test_the_counts_are_logged_at_once_then_once_a_minute_and_in_the_end(
 def test_only_so_many_reasons_are_told_apart(make: Make) -> None:
     collection = make()
     for number in range(1, 1000):
-        collection.add([[1]], [1] * (number + 1))
+        collection.add([[1]], type(f"Odd{number}", (), {})())
     collection.close()
 
     assert len(collection.lost) == 51

@@ -316,6 +316,8 @@ def test_what_the_script_changes_afterwards_stays_as_it_was(make: Make, agent: A
     ("inputs", "outputs", "reason"),
     [
         ([[1, 2]], [1], "ValueError: a row has 2 values for 1 columns"),
+        (np.array([[1, 2]]), [1], "ValueError: 1 rows have 2 values for 1 columns"),
+        (np.array([1, 2]), [1], "ValueError: 2 rows of inputs cannot be joined to 1 of outputs"),
         ([[1], [2]], [1], "ValueError: 2 rows of inputs cannot be joined to 1 of outputs"),
         (None, [1], "TypeError: 'NoneType' object is not iterable"),
         (7, [1], "TypeError: 'int' object is not iterable"),
@@ -332,7 +334,8 @@ def test_rows_that_cannot_be_joined_are_dropped_and_counted(
 
     assert len(agent.joined()) == 1
     assert collection.lost == {f"requests dropped: {reason}": 1}
-    assert f"of 1 requests since this worker started: 1 requests dropped: {reason}" in caplog.text
+    assert f"requests since this worker started: 1 requests dropped: {reason}" in caplog.text
+    assert collection._memory == pytest.approx(0)
 
 
 def test_a_request_of_no_time_is_dropped_and_costs_no_other(make: Make, agent: Agent) -> None:
@@ -355,6 +358,7 @@ def test_a_request_without_rows_is_nothing_to_collect(make: Make, agent: Agent) 
 
     assert agent.rows("model_inputs") == []
     assert collection.lost == {}
+    assert collection._memory == 0
 
 
 ANYTHING = st.recursive(
