@@ -13,20 +13,17 @@ Each row is read by itself, so one request may hold both. The answer is a list w
 import json
 import logging
 import os
-import re
-import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-from azureml.ai.monitoring import Collector
-from azureml.ai.monitoring.context import BasicCorrelationContext
 from azureml_inference_server_http.api.aml_response import AMLResponse
+
+from data_collection import DataCollection
 
 # The order is the model's. Units are the data set's: years, sex 1 or 2, kg/m², mm Hg, then six blood serum values.
 FEATURES = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
@@ -41,21 +38,14 @@ LARGEST = float(np.finfo(np.float32).max)
 logger = logging.getLogger("azmlinfsrv.score")
 
 model: Any = None
-inputs_collector: Any = None
-outputs_collector: Any = None
+collection: DataCollection
 
 
 def init() -> None:
-    """Load the model and make the Collectors."""
-    global model, inputs_collector, outputs_collector
+    """Load the model and begin to collect."""
+    global model, collection
     model = load_model(Path(os.environ["AZUREML_MODEL_DIR"]))
-    try:
-        # Without on_error a collection that is missing or disabled in deployment.yml raises here, and the
-        # container never becomes ready.
-        inputs_collector = Collector(name="model_inputs", on_error=collection_errors.add)
-        outputs_collector = Collector(name="model_outputs", on_error=collection_errors.add)
-    except Exception as error:  # on_error does not cover a configuration that cannot be read
-        collection_errors.add(error)
+    collection = DataCollection(inputs=dict.fromkeys(FEATURES, float), outputs={PREDICTION: float})
 
 
 def run(data: str, request_headers: Mapping[str, str] | None = None) -> list[float] | AMLResponse:
@@ -63,16 +53,13 @@ def run(data: str, request_headers: Mapping[str, str] | None = None) -> list[flo
 
     The server fills `request_headers` because of its name.
     """
+    received = time.time()
     try:
         inputs = parse(data)
     except BadRequest as error:
         return AMLResponse({"message": str(error)}, 400, json_str=True)
-    # One context per request: it carries the id that joins inputs to outputs, and the request's time.
-    context = BasicCorrelationContext(id=correlation_id(request_headers or {}))
-    collect(inputs_collector, FEATURES, inputs, context)
     predictions: npt.NDArray[np.float64] = model.predict(inputs)
-    collect(outputs_collector, [PREDICTION], predictions.reshape(-1, 1), context)
-    collection_errors.report()
+    collection.add(inputs, predictions, request_headers, received)
     return predictions.tolist()
 
 
@@ -184,71 +171,3 @@ def kind(value: object) -> str:
             return "infinite or too large"
         case _:
             return {float: "a number", str: "text", list: "a list"}.get(type(value), "an object")
-
-
-# --- data collection -------------------------------------------------------------------------------------------------
-
-# In this order. Azure cuts the first at 40 characters, and gives the second to every request itself.
-_ID_HEADERS = ("x-ms-client-request-id", "x-request-id")
-_ID_LENGTH = 40
-_UNSAFE_IN_ID = re.compile(r"[^A-Za-z0-9_-]")
-
-
-def correlation_id(headers: Mapping[str, str]) -> str | None:
-    """The caller's own id of this request, of letters, digits, `-` and `_`; None where there is none.
-
-    It travels on in an HTTP header: anything outside Latin-1 would end the Collector's only sender thread.
-    """
-    values = {name.lower(): value for name, value in headers.items()}
-    for name in _ID_HEADERS:
-        own = _UNSAFE_IN_ID.sub("-", values.get(name, "").strip())[:_ID_LENGTH]
-        if own.strip("-_"):
-            return own
-    return None
-
-
-def collect(
-    collector: Any, columns: Sequence[str], values: npt.NDArray[np.float64], context: BasicCorrelationContext
-) -> None:
-    """Hand one event to a Collector, which sends it from a thread of its own. Never raises."""
-    try:
-        if collector is None:
-            raise RuntimeError("there is no Collector: the log of init() says why")
-        # A copy, because the Collector reads it later; one type for ever, because the monitor fails when a
-        # column's type changes.
-        collector.collect(pd.DataFrame(values, columns=columns, dtype="float64", copy=True), context)
-    except Exception as error:
-        collection_errors.add(error)
-
-
-class CollectionErrors:
-    """A running count of what could not be collected, in the log at most once in `every` seconds."""
-
-    def __init__(self, every: float = 60.0) -> None:
-        self.count = 0
-        self._every = every
-        self._latest: Exception | None = None
-        self._reported = 0
-        self._quiet_until = float("-inf")
-        self._lock = threading.Lock()
-
-    def add(self, error: Exception) -> None:
-        with self._lock:
-            self.count += 1
-            self._latest = error
-        self.report()
-
-    def report(self) -> None:
-        """Log the count, unless the last line still holds or is too recent. Called after every request too,
-        so that the last errors of a burst do not stay unsaid."""
-        with self._lock:
-            now = time.monotonic()
-            if self.count == self._reported or now < self._quiet_until:
-                return
-            self._reported, self._quiet_until = self.count, now + self._every
-            count, latest = self.count, self._latest
-        what = f"{type(latest).__name__}: {latest}"
-        logger.error("Data collection errors since this worker started: %d; the latest: %s", count, what)
-
-
-collection_errors = CollectionErrors()

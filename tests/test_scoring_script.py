@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import logging
 import math
 import pickle
 import shutil
@@ -17,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import joblib
@@ -25,6 +24,8 @@ import pytest
 from azureml.ai.monitoring import init as collector_sdk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import data_collection
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = ROOT / "model"
@@ -52,10 +53,19 @@ class Sink:
 
     events: list[Event] = field(default_factory=list)
     port: int = 0
+    scripts: list[Any] = field(default_factory=list)
+
+    def start(self) -> Any:
+        """The script, as in a worker of the server that has just started."""
+        script = load()
+        self.scripts.append(script)
+        script.init()
+        return script
 
     def collected(self) -> list[Event]:
-        """Everything the Collectors were given; afterwards they are stopped."""
-        collector_sdk.teardown(wait_for_flush=True)
+        """Everything that was collected, as when the worker ends."""
+        for script in self.scripts:
+            script.collection.close()
         return self.events
 
     def of(self, collection: str) -> list[Event]:
@@ -86,6 +96,7 @@ def sink() -> Iterator[Sink]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield sink
+        sink.collected()
         collector_sdk.teardown(wait_for_flush=True)
         server.shutdown()
         thread.join()
@@ -120,11 +131,9 @@ def load() -> Any:
 
 
 @pytest.fixture
-def score(configure: Callable[..., None]) -> Any:
+def score(configure: Callable[..., None], sink: Sink) -> Any:
     assert configure
-    module = load()
-    module.init()
-    return module
+    return sink.start()
 
 
 def body(*rows: object) -> str:
@@ -186,13 +195,14 @@ def test_the_features_are_those_of_the_data_set() -> None:
 def test_inputs_and_outputs_of_a_request_are_collected_under_one_id(score: Any, sink: Sink) -> None:
     answer = score.run(SAMPLE, {"X-Ms-Client-Request-Id": "order-4711"})
 
-    events = sink.collected()
+    inputs, outputs = sink.collected()
 
-    assert [event.collection for event in events] == ["model_inputs", "model_outputs"]
-    assert {event.correlation_id for event in events} == {"order-4711"}
-    assert [list(row) for row in events[0].rows] == [NAMES, NAMES]
-    assert [list(row.values()) for row in events[0].rows] == ROWS
-    assert [row["prediction"] for row in events[1].rows] == pytest.approx(answer)
+    assert [inputs.collection, outputs.collection] == ["model_inputs", "model_outputs"]
+    assert inputs.correlation_id == outputs.correlation_id == "order-4711"
+    assert [list(row) for row in inputs.rows] == [NAMES, NAMES]
+    assert [list(row.values()) for row in inputs.rows] == ROWS
+    assert [row["prediction"] for row in outputs.rows] == pytest.approx(answer)
+    assert [row["request_id"] for row in outputs.rows] == ["order-4711", "order-4711"]
 
 
 def test_a_column_has_one_type_however_the_numbers_were_written(score: Any, sink: Sink) -> None:
@@ -205,35 +215,18 @@ def test_a_column_has_one_type_however_the_numbers_were_written(score: Any, sink
     assert {type(value) for value in values} == {float}
 
 
-def test_requests_without_an_id_get_a_fresh_one_each(score: Any, sink: Sink) -> None:
-    for _ in range(3):
-        score.run(SAMPLE, {"Content-Type": "application/json"})
-
-    inputs, outputs = sink.of("model_inputs"), sink.of("model_outputs")
-
-    ids = [event.correlation_id for event in inputs]
-    assert [str(uuid.UUID(own)) for own in ids] == ids
-    assert len(set(ids)) == 3
-    assert [event.correlation_id for event in outputs] == ids
-
-
 def test_every_row_of_many_requests_joins_its_prediction(score: Any, sink: Sink) -> None:
     """The way model monitoring joins: by correlation id and row."""
     answers = {f"request-{n}": score.run(body(*ROWS * n), {"x-request-id": f"request-{n}"}) for n in range(1, 20)}
 
-    predictions = {
-        (event.correlation_id, row): values["prediction"]
-        for event in sink.of("model_outputs")
-        for row, values in enumerate(event.rows)
-    }
-    joined = {
-        (event.correlation_id, row): predictions.pop((event.correlation_id, row))
-        for event in sink.of("model_inputs")
-        for row, _ in enumerate(event.rows)
-    }
+    outputs = {(event.correlation_id, n): row for event in sink.of("model_outputs") for n, row in enumerate(event.rows)}
+    inputs = [(event.correlation_id, n) for event in sink.of("model_inputs") for n, _ in enumerate(event.rows)]
 
-    assert predictions == {}
-    assert joined == pytest.approx({(own, row): value for own in answers for row, value in enumerate(answers[own])})
+    assert sorted(outputs) == sorted(inputs)
+    assert [outputs[each]["prediction"] for each in inputs] == pytest.approx(
+        [prediction for predictions in answers.values() for prediction in predictions]
+    )
+    assert [outputs[each]["request_id"] for each in inputs] == [own for own in answers for _ in answers[own]]
 
 
 @pytest.mark.parametrize(
@@ -257,14 +250,17 @@ def test_every_row_of_many_requests_joins_its_prediction(score: Any, sink: Sink)
     ],
 )
 def test_the_callers_own_id_is_taken_and_made_safe(headers: dict[str, str], expected: str | None) -> None:
-    assert load().correlation_id(headers) == expected
+    own = data_collection.request_id(*data_collection.raw_ids(headers))
+
+    assert own == expected if expected else uuid.UUID(own)
 
 
 def test_an_id_in_any_script_reaches_the_agent_and_collection_goes_on(score: Any, sink: Sink) -> None:
     score.run(SAMPLE, {"x-request-id": "bestellung-№-7"})
     score.run(SAMPLE, {"x-request-id": "next"})
 
-    assert [event.correlation_id for event in sink.of("model_outputs")] == ["bestellung---7", "next"]
+    ids = [row["request_id"] for event in sink.of("model_outputs") for row in event.rows]
+    assert ids == ["bestellung---7", "bestellung---7", "next", "next"]
 
 
 # --- bad requests ----------------------------------------------------------------------------------------------------
@@ -384,135 +380,37 @@ def load_once() -> Any:
 
 
 def test_without_any_collection_configured_the_service_serves_and_says_so(
-    configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sink: Sink
 ) -> None:
     assert configure
     monkeypatch.delenv("AZUREML_MDC_CONFIG_PATH")
-    script = load()
 
-    script.init()
+    script = sink.start()
     answer = script.run(SAMPLE, {})
 
     assert len(answer) == 2
-    assert script.collection_errors.count == 4  # two Collectors, then two events
+    assert sum(script.collection.lost.values()) == 1
     assert "custom logging is not enabled" in caplog.text
 
 
-def test_a_collection_that_is_switched_off_is_missed_and_the_other_collected(
-    configure: Callable[..., None], sink: Sink, caplog: pytest.LogCaptureFixture
-) -> None:
-    configure(model_inputs=True, model_outputs=False)
-    script = load()
-    script.init()
-
-    assert len(script.run(SAMPLE)) == 2
-
-    assert [event.collection for event in sink.collected()] == ["model_inputs"]
-    assert "collection model_outputs is not enabled" in caplog.text
-
-
 def test_a_collector_configuration_that_cannot_be_read_stops_nothing_but_collection(
-    configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sink: Sink
 ) -> None:
     assert configure
     monkeypatch.setenv("AZUREML_MDC_CONFIG_PATH", "/nowhere/mdc.json")
-    script = load()
 
-    script.init()
+    script = sink.start()
+
     assert len(script.run(SAMPLE)) == 2
-
-    assert script.collection_errors.count == 3  # one when it started, then two events
+    assert sum(script.collection.lost.values()) == 1
     assert "/nowhere/mdc.json" in caplog.text
 
 
-def test_a_full_queue_costs_events_and_never_an_answer(
-    configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert configure
-    monkeypatch.delenv("AZUREML_MDC_CONFIG_PATH")
-    monkeypatch.setenv("AZUREML_MDC_ENABLED", "true")
-    monkeypatch.setenv("AZUREML_MDC_QUEUE_CAPACITY", "3")
-    monkeypatch.setenv("AZUREML_MDC_WORKER_DISABLED", "true")  # nobody empties it
-    script = load()
-    script.init()
-
-    answers = [script.run(SAMPLE) for _ in range(10)]
-
-    assert all(len(answer) == 2 for answer in answers)
-    assert script.collection_errors.count == 20 - 3
-    assert "message queue is full" in caplog.text
-
-
-def test_a_collector_that_raises_costs_events_and_never_an_answer(score: Any, sink: Sink) -> None:
-    assert sink.collected() == []  # the SDK is torn down under the script: from now on collect() raises AttributeError
+def test_a_collector_that_raises_costs_events_and_never_an_answer(score: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(score.collection, "_put", lambda *_: 1 / 0)
 
     assert len(score.run(SAMPLE)) == 2
-    assert score.collection_errors.count == 2
-
-
-def test_an_agent_that_refuses_connections_costs_events_and_never_an_answer(
-    configure: Callable[..., None], monkeypatch: pytest.MonkeyPatch, sink: Sink
-) -> None:
-    assert configure
-    monkeypatch.setenv("AZUREML_MDC_PORT", "1")
-    script = load()
-    script.init()
-
-    assert len(script.run(SAMPLE)) == 2
-    assert sink.collected() == []
-
-
-@pytest.fixture
-def clock(score: Any, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(score, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    return clock
-
-
-def counts(caplog: pytest.LogCaptureFixture) -> list[int]:
-    return [record.args[0] for record in caplog.records if isinstance(record.args, tuple) and "errors" in record.msg]
-
-
-def test_errors_are_logged_once_a_minute_with_a_running_count(
-    score: Any, clock: SimpleNamespace, caplog: pytest.LogCaptureFixture
-) -> None:
-    errors = score.CollectionErrors(every=60)
-
-    for second in range(150):
-        clock.now = float(second)
-        errors.add(ValueError(f"error {second}"))
-
-    assert counts(caplog) == [1, 61, 121]
-    assert errors.count == 150
-    assert "error 120" in caplog.text
-    assert {record.levelno for record in caplog.records} == {logging.ERROR}
-
-
-def test_the_last_errors_of_a_burst_are_logged_by_a_later_request(
-    score: Any, clock: SimpleNamespace, caplog: pytest.LogCaptureFixture
-) -> None:
-    for _ in range(5):
-        score.collection_errors.add(ValueError("burst"))
-    clock.now = 61.0
-
-    score.run(SAMPLE)
-    score.run(SAMPLE)
-
-    assert counts(caplog) == [1, 5]
-
-
-def test_no_error_is_lost_from_the_count_when_threads_fail_together(score: Any) -> None:
-    errors = score.CollectionErrors()
-
-    threads = [
-        threading.Thread(target=lambda: [errors.add(ValueError()) for _ in range(500)] and None) for _ in range(8)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert errors.count == 4000
+    assert score.collection.lost == {"requests dropped: ZeroDivisionError: division by zero": 1}
 
 
 # --- the model -------------------------------------------------------------------------------------------------------
@@ -526,17 +424,14 @@ def test_the_model_is_found_however_it_was_registered(tmp_path: Path, place: str
 
 
 def test_init_reads_the_model_where_azure_put_it(
-    configure: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    configure: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sink: Sink
 ) -> None:
     assert configure
     shutil.copy(MODEL / "sklearn_regression_model.pkl", tmp_path)
     monkeypatch.setenv("AZUREML_MODEL_DIR", str(tmp_path))
     shutil.rmtree(tmp_path / "model-dir")
-    script = load()
 
-    script.init()
-
-    assert len(script.run(SAMPLE)) == 2
+    assert len(sink.start().run(SAMPLE)) == 2
 
 
 @pytest.mark.parametrize(
@@ -576,7 +471,6 @@ def test_a_model_of_other_features_stops_the_start_and_not_every_request(tmp_pat
 
 THROUGH_THE_SERVER = """
 import json, sys
-from azureml.ai.monitoring import init
 from azureml_inference_server_http.server.create_app import create
 
 client, answers = create().test_client(), []
@@ -584,7 +478,6 @@ for body in json.load(sys.stdin):
     answer = client.post("/score", data=body, content_type="application/json", headers={"x-request-id": "mine"})
     answers.append([answer.status_code, answer.get_json(), answer.headers["x-request-id"]])
 answers.append([client.get("/score?data=[]").status_code])
-init.teardown(wait_for_flush=True)
 open(sys.argv[1], "w").write(json.dumps(answers))  # the server has taken stdout and print()
 """
 

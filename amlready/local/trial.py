@@ -139,6 +139,7 @@ def _instruct(folder: Path, local: LocalDeployment, requests: Sequence[Path], ti
         "timeout": timeout,
         "again_within": AGAIN_WITHIN,
         "collector": watched,
+        "enabled": list(local.enabled()),
         "requests": [{"path": str(each.absolute()), "content_type": _content_type(each)} for each in requests],
     }
     (folder / "instructions").write_text(json.dumps(instructions), encoding="utf-8")

@@ -152,7 +152,8 @@ class Trial:
         if answer.get("status") == 500 and self._output:
             answer["unwritable"] = unwritable(self._result)
         self.report.write("step", name="drain")
-        collecting = self.collecting.end()
+        is_whole = answer.get("status") == 200 and turn != "full"
+        collecting = self.collecting.end(self._told["enabled"] if is_whole else ())
         self.report.write(
             "answer",
             number=number,

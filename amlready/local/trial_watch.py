@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
@@ -27,6 +27,7 @@ EXCEPTIONS = 50  # exceptions of a kind that are written down for each request
 FRAMES = 20
 GATE = 1.0  # seconds that the sender waits for run() to end, at most
 DRAIN = 2.0  # seconds that the queue may take to drain
+LATER = 3.0  # seconds after run() within which a script that collects beside its requests is to do so
 
 FULL = "Too many requests lead to message queue is full, please reduce the number of requests."
 """What azureml-ai-monitoring 1.0.0 says when 1,500 events wait."""
@@ -154,6 +155,8 @@ class Collecting:
         self._known: list[BaseException] = []
         self._written: set[str] = set()
         self._pending = 0
+        self._touched: set[str] = set()
+        self._later = LATER
         self._died = False
         self._gate = threading.Event()
         self._gate.set()
@@ -200,6 +203,7 @@ class Collecting:
 
     def _build(self, real: Callable[..., Any], *positional: Any, **named: Any) -> Any:
         payload = real(*positional, **named)
+        self._touched.add(payload.designation())
         started = time.perf_counter()
         if len(self._written) < EVENTS and not self._full:
             self._written.add(payload.id())
@@ -257,13 +261,22 @@ class Collecting:
         self._full = full
         self._written = set()
         self._known = []
+        self._touched = set()
         self.overhead = 0.0
         self._gate.clear()
 
-    def end(self) -> dict[str, object]:
-        """A request has ended: wait until its events are sent, and tell how that went."""
+    def end(self, awaited: Iterable[str] = ()) -> dict[str, object]:
+        """A request has ended: wait until its events are sent, and tell how that went.
+
+        Where nothing was collected into one of the `awaited` collections, that may still come, from a thread of the
+        script. It is waited for once in vain, not for every request.
+        """
         self._gate.set()
         self._full = False
+        deadline = time.monotonic() + self._later
+        while not self._touched.issuperset(awaited) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        self._later = LATER if self._touched.issuperset(awaited) else 0.0
         threads = sending_threads()
         deadline = time.monotonic() + DRAIN
         while self._pending and time.monotonic() < deadline and any(each.is_alive() for each in threads):

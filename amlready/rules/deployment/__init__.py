@@ -3,6 +3,7 @@
 from . import (
     assets,
     code,
+    collecting,
     container,
     instances,
     kinds,
@@ -23,6 +24,7 @@ from . import (
 __all__ = [
     "assets",
     "code",
+    "collecting",
     "container",
     "instances",
     "kinds",

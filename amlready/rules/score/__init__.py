@@ -2,6 +2,7 @@
 
 from . import (
     answers,
+    buffering,
     collection,
     columns,
     context,
@@ -19,6 +20,7 @@ from . import (
 
 __all__ = [
     "answers",
+    "buffering",
     "collection",
     "columns",
     "context",
