@@ -319,4 +319,9 @@ def test_a_run_on_this_machine_leaves_nothing_that_would_be_uploaded(used_source
 
     uploaded = get_upload_files_from_folder(used_source, ignore_file=get_ignore_file(used_source))
 
-    assert {Path(name).name for _, name in uploaded} == {"score.py", ".amlignore"}
+    assert {Path(name).name for _, name in uploaded} == {
+        "score.py",
+        "data_collection.py",
+        "collector_delivery.py",
+        ".amlignore",
+    }

@@ -27,7 +27,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ import collection_variants
 from collection_variants import VARIANTS
 
 from amlready.local.layout import Collection, LocalDeployment, lay_out
-from amlready.local.server import Server, free_ports, wait_until_live
+from amlready.local.server import Server, hold_ports, wait_until_live
 
 ROOT = Path(__file__).resolve().parent.parent
 COLLECTIONS = ("model_inputs", "model_outputs")
@@ -334,8 +334,8 @@ def memory(options: argparse.Namespace) -> list[Result]:
 
 def http_part(options: argparse.Namespace) -> list[Result]:
     """Two servers; one client that asks them in turns, one request after the other and then several at once."""
-    with tempfile.TemporaryDirectory() as folder, agent() as sink:
-        servers = {name: serve(name, Path(folder) / name, sink.port) for name in ("bare", "ours", "common")}
+    with tempfile.TemporaryDirectory() as folder, agent() as sink, ExitStack() as held:
+        servers = {name: serve(name, Path(folder) / name, sink.port, held) for name in ("bare", "ours", "common")}
         try:
             wait_until_live(list(servers.values()), 120, threading.Event())
             return [each for clients in (1, 8) for each in turns(servers, clients, options)]
@@ -344,7 +344,7 @@ def http_part(options: argparse.Namespace) -> list[Result]:
                 server.stop()
 
 
-def serve(variant: str, folder: Path, port: int) -> Server:
+def serve(variant: str, folder: Path, port: int, held: ExitStack) -> Server:
     folder.mkdir()
     script = folder / "entry.py"
     script.write_text(
@@ -355,7 +355,7 @@ def serve(variant: str, folder: Path, port: int) -> Server:
     collections = tuple(map(Collection, COLLECTIONS))
     deployment = LocalDeployment("endpoint", "blue", script, model=ROOT / "model", collections=collections)
     container = lay_out(deployment, folder / "container", ("127.0.0.1", port))
-    server = Server(variant, container, free_ports(0, 1)[0], folder / "server.log")
+    server = Server(variant, container, hold_ports(0, 1, held)[0], folder / "server.log")
     server.start()
     return server
 

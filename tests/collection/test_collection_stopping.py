@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 from agents import COLLECTIONS, ROOT, Agent, eventually
 
 from amlready.local.layout import Collection, LocalDeployment, lay_out
-from amlready.local.server import Server, free_ports, wait_until_live
+from amlready.local.server import Server, hold_ports, wait_until_live
 
 ROW = json.loads((ROOT / "sample-request.json").read_text())["data"][0]
 Serve = Callable[..., Server]
@@ -29,6 +30,7 @@ Serve = Callable[..., Server]
 def serve(agent: Agent, tmp_path: Path) -> Iterator[Serve]:
     """A function that starts azmlinfsrv with src/score.py and waits until it is live."""
     started: list[Server] = []
+    held = ExitStack()
 
     def serve(**variables: object) -> Server:
         deployment = LocalDeployment(
@@ -40,7 +42,7 @@ def serve(agent: Agent, tmp_path: Path) -> Iterator[Serve]:
             collections=tuple(map(Collection, COLLECTIONS)),
         )
         container = lay_out(deployment, tmp_path / f"container-{len(started)}", ("127.0.0.1", agent.port))
-        server = Server("blue", container, free_ports(0, 1)[0], tmp_path / f"server-{len(started)}.log")
+        server = Server("blue", container, hold_ports(0, 1, held)[0], tmp_path / f"server-{len(started)}.log")
         started.append(server)
         server.start()
         wait_until_live([server], 120, threading.Event())
@@ -50,6 +52,7 @@ def serve(agent: Agent, tmp_path: Path) -> Iterator[Serve]:
     agent("ok")
     for server in started:
         server.stop(grace=60)
+    held.close()
 
 
 def processes(server: Server) -> tuple[psutil.Process, list[psutil.Process]]:
@@ -198,7 +201,7 @@ def test_a_worker_that_is_killed_loses_no_more_than_its_last_interval(serve: Ser
     server = serve(COLLECTION_FLUSH_SECONDS=0.2)
     (worker,) = processes(server)[1]
     traffic = Traffic(server)
-    eventually(lambda: len(traffic.answered) > 150)
+    eventually(lambda: len(collected(agent)) > 20)
     os.kill(worker.pid, signal.SIGKILL)
     killed = time.monotonic()
     traffic.stop()
@@ -209,7 +212,6 @@ def test_a_worker_that_is_killed_loses_no_more_than_its_last_interval(serve: Ser
     # Far more than the interval, because the machine may be busy; far less than the traffic took.
     missing = [number for number, when in traffic.answered.items() if number not in there]
     assert all(traffic.answered[number] > killed - 2 for number in missing)
-    assert len(there) > 20
 
 
 def test_an_agent_in_trouble_costs_no_caller_anything(serve: Serve, agent: Agent) -> None:
