@@ -49,6 +49,7 @@ main(sys.argv.pop())
 """
 _START = 60.0  # seconds for Python and the inference server to start
 _REST = 20.0  # seconds for a step that is ours
+_LATE = 1.5  # more than the child gives itself: by then even a busy machine has written down where it is
 
 
 def score(
@@ -158,8 +159,7 @@ def _run(container: Container, folder: Path, timeout: float) -> Ended:
         environment={**container.environment, "AML_APP_INSIGHTS_ENABLED": "false"},
         folder=folder / "working",
         report=folder / "report",
-        # A moment more than the child gives itself: by then it has written down where it is.
-        limit=lambda step: limits.get(step, timeout + 0.5),
+        limit=lambda step: limits.get(step, timeout + _LATE),
         mark=str(folder),
     )
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from waiting import all_ended, until
 
 from amlready.collected import show
 from amlready.invoke import invoke, send
@@ -96,7 +96,7 @@ def test_leaving_ends_every_process_and_removes_the_containers_files(make_deploy
         assert mounted.is_dir()
         family = psutil.Process(server.pid)
         family = [family, *family.children(recursive=True)]
-    assert psutil.wait_procs(family, timeout=30)[1] == []
+    until(lambda: all_ended(family))
     assert not mounted.exists()
     assert (server.container.app_root / "score.py").is_file()
 
@@ -173,17 +173,18 @@ class Serve:
         return self.until(lambda: re.search(r"score +POST (\S+)\n", self.out))[1]
 
     def until(self, happened):
-        deadline = time.monotonic() + 60
-        while not (found := happened()):
-            assert self.process.poll() is None, self.err
-            assert time.monotonic() < deadline, self.err
-            time.sleep(0.05)
-        return found
+        def look():
+            ended = self.process.poll() is not None  # before looking: its last words count
+            found = happened()
+            assert found or not ended, self.err
+            return found
+
+        return until(look)
 
     def end(self, number: int | None = None) -> int:
         if number is not None:
             self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(120)
 
 
 @pytest.fixture
@@ -217,7 +218,7 @@ def test_serve_says_where_to_send_what_and_stops_cleanly(make_deployment, start_
     family = psutil.Process(serve.process.pid).children(recursive=True)
     assert score(uri).status == 200
     assert serve.end(number) == 0
-    assert psutil.wait_procs(family, timeout=30)[1] == []
+    until(lambda: all_ended(family))
     where = tmp_path / "collected/workspaceblobstore/modelDataCollector/test-endpoint/blue/model_outputs"
     assert f"collect  model_outputs (50 %) into {where}" in serve.out
     assert "blue: model_inputs: 1 event, 2 rows collected" in serve.err
@@ -237,7 +238,7 @@ def test_a_second_signal_ends_a_request_that_would_not_end(make_deployment, star
     serve.until(lambda: "stopping" in serve.err)
     assert serve.end(signal.SIGINT) == 0
     connection.close()
-    assert psutil.wait_procs(family, timeout=30)[1] == []
+    until(lambda: all_ended(family))
 
 
 def test_serve_shows_why_init_failed_and_exits_1(make_deployment, start_serve):

@@ -7,12 +7,10 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from waiting import all_ended, until
 
 from amlready.local import supervise
 
@@ -66,7 +64,7 @@ def test_a_step_that_takes_too_long_ends_the_child(run):
 
 
 def test_each_step_has_its_own_time(run):
-    ended = run("[(step('short'), time.sleep(0.3)) for _ in range(5)]", short=1.2)
+    ended = run("[(step('short'), time.sleep(0.6)) for _ in range(5)]", short=2.8)
     assert not ended.overdue
     assert ended.status == 0
 
@@ -100,35 +98,18 @@ def test_a_supervisor_that_is_terminated_takes_its_child_along(tmp_path):
         from amlready.local import supervise
 
         supervise.run(
-            [sys.executable, "-c", "import os, time; print(os.getpid(), file=open('pid', 'w')); time.sleep(600)"],
+            [sys.executable, "-c", "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(600)"],
             environment=dict(os.environ), folder=Path({str(tmp_path)!r}), report=Path("report"),
             limit=lambda step: 300.0, mark="no other process has this",
         )
     """
+    pid = tmp_path / "pid"
     supervisor = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], cwd=Path(__file__).parents[2])
     try:
-        child = int(wait_for(lambda: (tmp_path / "pid").read_text()))
+        child = int(until(lambda: pid.exists() and pid.read_text()))
         supervisor.terminate()
         assert supervisor.wait(timeout=30) == 128 + signal.SIGTERM
     finally:
         supervisor.kill()
         supervisor.wait()
-    assert wait_for(lambda: "" if is_running(child) else "ended")
-
-
-def wait_for(what: Callable[[], str]) -> str:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with suppress(OSError):
-            if found := what():
-                return found
-        time.sleep(0.02)
-    raise AssertionError("it did not happen")
-
-
-def is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
+    until(lambda: all_ended([child]))

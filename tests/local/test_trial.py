@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import textwrap
-import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from waiting import all_ended, until
 
 from amlready import project
 from amlready.diagnostic import Diagnostic
 from amlready.local import trial
 from amlready.local.resolve import Unresolved, resolve
 
-TIMEOUT = 1.5
+HANGING = 2.0
+"""Seconds for what never ends: enough for a busy machine to get to where it hangs."""
 
 INIT = """
     def init():
@@ -421,7 +422,8 @@ def attempt(case: Case, root: Path) -> list[Diagnostic]:
     case.write(root)
     (deployment,) = project.load([root / "deployment.yml"]).deployments
     requests = [each.source.path for each in deployment.requests] or [root / "sample-request.json"]
-    return trial.score(deployment, resolve(deployment), requests, timeout=TIMEOUT if case in HOSTILE.values() else 30)
+    hangs = any("-hangs: " in each for each in case.finds)
+    return trial.score(deployment, resolve(deployment), requests, timeout=HANGING if hangs else 60)
 
 
 @pytest.fixture(scope="module")
@@ -442,17 +444,17 @@ def places(found: list[Diagnostic]) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_script_ends_in_a_finding_where_it_is_hostile(name, findings):
-    assert places(findings[name].result(timeout=120)) == HOSTILE[name].finds
+    assert places(findings[name].result(timeout=300)) == HOSTILE[name].finds
 
 
 @pytest.mark.parametrize("name", FAULTY)
 def test_a_fault_is_found_where_it_is(name, findings):
-    assert places(findings[name].result(timeout=120)) == FAULTY[name].finds
+    assert places(findings[name].result(timeout=300)) == FAULTY[name].finds
 
 
 @pytest.mark.parametrize("name", HONEST)
 def test_a_script_without_fault_gets_no_finding(name, findings):
-    assert [str(each) for each in findings[name].result(timeout=120)] == []
+    assert [str(each) for each in findings[name].result(timeout=300)] == []
 
 
 @pytest.fixture
@@ -531,20 +533,9 @@ def test_processes_that_the_script_started_end_with_the_trial(findings_of, tmp_p
             return []
     """
     assert findings_of(Case(script)) == []
-    deadline = time.monotonic() + 10
-    running = [int(each) for each in pids.read_text().split()]
-    assert len(running) == 2
-    while any(is_running(each) for each in running) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not [each for each in running if is_running(each)]
-
-
-def is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
+    started = [int(each) for each in pids.read_text().split()]
+    assert len(started) == 2
+    until(lambda: all_ended(started))
 
 
 def test_every_request_is_tried(findings_of):

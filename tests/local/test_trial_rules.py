@@ -61,7 +61,7 @@ def attempt(root: Path, rule: Rule, which: str) -> list[Diagnostic]:
         path.write_text(text, encoding="utf-8")
     (deployment,) = project.load([root / "deployment.yml"]).deployments
     requests = [each.source.path for each in deployment.requests]
-    timeout = 1.5 if rule.name in HANGING and which == "Bad" else 30
+    timeout = 2 if rule.name in HANGING and which == "Bad" else 60
     return trial.score(deployment, resolve(deployment), requests, timeout=timeout)
 
 
