@@ -12,15 +12,18 @@ from typing import Any
 import pytest
 from plan_bodies import faults, model_of
 
-from amlready.azure import tree
+from amlready.azure import refusal, tree
 from amlready.azure.commands import Command, Kind
 from amlready.azure.describe import describe
 from amlready.azure.session import Outcome, Request, Upload, Warned, carry_out
+from amlready.overrides import override
 from amlready.plan import plan
 
 ROOT = Path(__file__).resolve().parents[1]
 STATE = ROOT / "tests" / "data" / "state.json"
 SECONDS = 60.0
+DEPLOYMENTS = [ROOT / "deployment.yml", *sorted((ROOT / "variants").glob("*.yml"))]
+DEPLOYMENTS = [file for file in DEPLOYMENTS if "endpoint" not in file.stem]
 
 DEPLOYMENT = {
     "name": "blue",
@@ -92,6 +95,28 @@ def test_every_body_is_one_that_the_management_api_documents(everything):
     assert {fault for each in bodies for fault in faults(model_of(each.url), each.body)} == {theirs}
 
 
+@pytest.mark.parametrize("file", DEPLOYMENTS, ids=[file.stem for file in DEPLOYMENTS])
+def test_an_update_sends_all_that_a_creation_sends(file):
+    """What is collected too: `az ml online-deployment update --file` does not merge, it replaces."""
+    outcomes = carry_out([Command(kind, file) for kind in (Kind.DEPLOYMENT, Kind.DEPLOYMENT_UPDATE)], seconds=SECONDS)
+    assert [each.failure for each in outcomes] == [None, None]
+    created, updated = ([each for each in requests([one]) if "/deployments/" in each.url] for one in outcomes)
+    assert [each.method for each in updated] == [each.method for each in created] == ["GET", "PUT", "GET"]
+    assert updated[1].body == created[1].body
+    assert updated[1].body["properties"]["dataCollector"]["collections"]
+
+
+def test_an_update_takes_no_setting_within_a_key(tmp_path):
+    path = put(tmp_path / "deployment.yml", DEPLOYMENT)
+    settings = (override("environment_variables.A=1"),)
+    outcomes = carry_out(
+        [Command(kind, path, settings) for kind in (Kind.DEPLOYMENT, Kind.DEPLOYMENT_UPDATE)], seconds=SECONDS
+    )
+    assert outcomes[0].failure is None
+    assert outcomes[1].failure is not None
+    assert "takes no --set within environment_variables" in refusal.sentence(outcomes[1].failure)
+
+
 def test_a_body_that_is_not_documented_is_noticed(tmp_path):
     path = put(tmp_path / "deployment.yml", {**DEPLOYMENT, "environment_variables": {"WORKER_COUNT": 4}})
     (sent,) = [each for each in requests(carry_out([Command(Kind.DEPLOYMENT, path)], seconds=SECONDS)) if each.body]
@@ -161,7 +186,7 @@ def test_settings_change_what_is_sent(capsys, monkeypatch):
     sent = last_put(planned["commands"][0])
     assert "/onlineEndpoints/other/deployments/green?" in sent["url"]
     assert sent["body"]["sku"]["capacity"] == 7
-    assert sent["body"]["properties"]["environmentVariables"] == {"WORKER_COUNT": "1"}
+    assert sent["body"]["properties"]["environmentVariables"]["WORKER_COUNT"] == "1"
     assert sent["body"]["properties"]["model"].endswith("/models/scikit-model/versions/2")
     assert planned["commands"][0]["command"].endswith("--name green --endpoint-name other")
     assert planned["assumed"] == ["environment scikit-env:1", "model scikit-model:2", "endpoint other"]

@@ -72,12 +72,30 @@ def test_the_road_registers_what_the_deployment_refers_to():
     assert way.assumed == ()
 
 
-def test_other_versions_and_missing_files_are_taken_for_granted():
-    references = "model: azureml:m:2\nenvironment: azureml:other@latest\n"
-    put(deployment=DEPLOYMENT + references, model=MODEL, environment=ENVIRONMENT)
+def test_another_version_is_registered_from_the_same_file():
+    put(deployment=DEPLOYMENT + "model: azureml:m:1\nenvironment: azureml:e:4\n", model=MODEL, environment=ENVIRONMENT)
+    way = road(Wish(settings=(override("model=azureml:m:2"),)), State())
+    assert lines(way) == [
+        "environment create --file environment.yml --version 4",
+        "model create --file model.yml --version 2",
+        "online-deployment create --file deployment.yml --set model=azureml:m:2",
+    ]
+    assert way.assumed == ("endpoint my-endpoint",)
+
+
+@pytest.mark.parametrize(
+    ("reference", "asset"),
+    [
+        ("azureml:other:1", "model other:1"),
+        ("azureml:other@latest", "model other in its latest version"),
+        ("azureml:m@stable", "model m:stable"),
+    ],
+)
+def test_other_assets_and_labels_are_taken_for_granted(reference, asset):
+    put(deployment=DEPLOYMENT + f"model: {reference}\n", model=MODEL)
     way = road(Wish(), State())
     assert lines(way) == ["online-deployment create --file deployment.yml"]
-    assert way.assumed == ("endpoint my-endpoint", "environment other in its latest version", "model m:2")
+    assert way.assumed == ("endpoint my-endpoint", asset)
 
 
 def test_a_version_that_is_not_said_is_taken_to_be_the_first():
@@ -93,6 +111,16 @@ def test_names_given_as_options_go_to_every_command_that_needs_them():
         "online-endpoint create --file endpoint.yml --name theirs",
         "online-deployment create --file deployment.yml --set instance_count=2 --endpoint-name theirs",
         "online-endpoint update --name theirs --traffic blue=100",
+    ]
+
+
+def test_settings_are_for_the_deployment_and_what_follows_from_it():
+    put(endpoint=ENDPOINT, deployment=DEPLOYMENT)
+    settings = (override("instance_count=2"), override("name=Green"))
+    assert lines(road(Wish(settings=settings), State())) == [
+        "online-endpoint create --file endpoint.yml",
+        "online-deployment create --file deployment.yml --set instance_count=2 --set name=Green",
+        "online-endpoint update --name my-endpoint --traffic green=100",
     ]
 
 
@@ -263,13 +291,21 @@ def test_a_plan_against_a_state_says_what_would_change(capsys, monkeypatch):
     assert plan(against=STATE) == 1
     printed = capsys.readouterr()
     assert [line for line in printed.out.splitlines() if line.startswith("az ml online")] == [
-        "az ml online-deployment update --file deployment.yml"
+        "az ml online-endpoint update --file endpoint.yml --traffic 'blue=90 green=10'",
+        "az ml online-deployment update --file deployment.yml",
     ]
     assert printed.out.partition(f"against {STATE}:\n")[2] == (
-        "endpoint diabetes-regression: nothing to change\n"
+        "endpoint diabetes-regression: changes\n"
+        "  - tags.team: risk\n"
         "deployment blue: changes\n"
-        "  ! data_collector.collections.model_outputs.enabled: false -> true  (not sent: where a file goes on top of "
-        "what is there, the SDK leaves this as it is; make a second deployment and move the traffic)\n"
+        "  ~ data_collector.collections.model_outputs.enabled: false -> true\n"
+        "  + environment_variables.COLLECTION_EVENT_BYTES: 1000000\n"
+        "  + environment_variables.COLLECTION_EVENT_ROWS: 5000\n"
+        "  + environment_variables.COLLECTION_FLUSH_SECONDS: 1\n"
+        "  + environment_variables.COLLECTION_GRACE_SECONDS: 8\n"
+        "  + environment_variables.COLLECTION_QUEUE_BYTES: 100000000\n"
+        "  + environment_variables.COLLECTION_SAMPLING_RATE: 1.0\n"
+        "  - environment_variables.LOG_LEVEL: debug\n"
         "  ~ environment_variables.WORKER_COUNT: 1 -> 2\n"
         "  ! instance_type: Standard_DS3_v2 -> Standard_D2as_v4  (a deployment keeps its instance type; make a second "
         "one and move the traffic)\n"
@@ -279,10 +315,10 @@ def test_a_plan_against_a_state_says_what_would_change(capsys, monkeypatch):
         "  ~ request_settings.max_concurrent_requests_per_instance: 1 -> 2\n"
         "  ? code_configuration.code: sent again; Azure finds the same content by its hash\n"
     )
-    assert "2 changes not possible in place" in printed.err
+    assert "1 change not possible in place" in printed.err
 
 
-def test_an_update_of_a_deployment_keeps_what_the_sdk_does_not_merge(capsys):
+def test_an_update_replaces_what_is_there(capsys):
     collecting = {"model_inputs": {"enabled": "true", "data": {}}}
     printed = deployed(
         environment_variables={"A": "1", "OLD": "1"},
@@ -298,12 +334,17 @@ def test_an_update_of_a_deployment_keeps_what_the_sdk_does_not_merge(capsys):
     assert plan(Path("deployment.yml"), format="json", against=Path("state.json")) == 0
     planned = json.loads(capsys.readouterr().out)
     properties = last_put(planned["commands"][0])["body"]["properties"]
-    assert properties["environmentVariables"] == {"A": "2", "OLD": "1"}
-    assert list(properties["dataCollector"]["collections"]) == ["model_inputs"]
-    assert {each["key"]: (each["before"], each["after"]) for each in planned["changes"]} == {
+    assert properties["environmentVariables"] == {"A": "2"}
+    assert "dataCollector" not in properties
+    changes = {each["key"]: each for each in planned["changes"]}
+    assert {key: (each["before"], each["after"]) for key, each in changes.items()} == {
+        "data_collector.collections.model_inputs.enabled": ("true", None),
         "environment_variables.A": ("1", "2"),
+        "environment_variables.OLD": ("1", None),
+        "request_settings.max_queue_wait_ms": (0, 500),
         "request_settings.request_timeout_ms": (3000, 2500),
     }
+    assert changes["data_collector.collections.model_inputs.enabled"]["note"] == "it is collected no more"
 
 
 def test_times_that_az_prints_in_whole_seconds_may_be_no_change():
@@ -323,16 +364,22 @@ def test_times_that_az_prints_in_whole_seconds_may_be_no_change():
 def test_an_update_on_the_road_keeps_traffic_and_one_from_the_file_alone_does_not(capsys):
     put(endpoint=ENDPOINT + "description: new\nidentity:\n  type: system_assigned\n", deployment=DEPLOYMENT)
     identity = {"type": "user_assigned", "user_assigned_identities": [{"resource_id": "/subscriptions/s/x/scorer"}]}
-    printed = there(traffic={"blue": 90, "green": 10}, tags={"a": "1"}, identity=identity, location="westeurope")
+    tags = {"a": "1", "amlready": "v1-2"}
+    printed = there(traffic={"blue": 90, "green": 10}, tags=tags, identity=identity, location="westeurope")
     state(printed, deployed())
     assert plan(format="json", against=Path("state.json")) == 1
     planned = json.loads(capsys.readouterr().out)
     body = last_put(planned["commands"][0])["body"]
     assert body["properties"]["traffic"] == {"blue": 90, "green": 10}
-    assert body["tags"] == {"a": "1"}
-    assert body["identity"] == {"type": "UserAssigned", "userAssignedIdentities": {"/subscriptions/s/x/scorer": {}}}
+    assert body["tags"] == {}
+    assert body["identity"] == {"type": "SystemAssigned"}
     of_endpoint = {each["key"]: each["in_place"] for each in planned["changes"] if each["resource"] == "endpoint"}
-    assert of_endpoint == {"description": True, "identity.type": False, "identity.user_assigned_identities": False}
+    assert of_endpoint == {
+        "description": True,
+        "identity.type": False,
+        "identity.user_assigned_identities": False,
+        "tags.a": True,
+    }
 
     assert plan(Path("endpoint.yml"), format="json", against=Path("state.json")) == 1
     lost = json.loads(capsys.readouterr().out)

@@ -43,7 +43,7 @@ _DEFAULTS: Mapping[Path, object] = {
 """What Azure takes for a key that is not sent (the YAML references of endpoints and deployments)."""
 
 _FIXED: Mapping[tuple[str, str], str] = {
-    # how-to-authenticate-online-endpoint and the YAML reference; the SDK's own update does not even send it.
+    # how-to-authenticate-online-endpoint and the YAML reference.
     ("endpoint", "identity"): "an endpoint keeps the identity it was created with; make another endpoint",
     # The SDK's entity counts neither among its mutable fields.
     ("endpoint", "compute"): "an endpoint stays where it was created; make another endpoint",
@@ -54,16 +54,6 @@ _FIXED: Mapping[tuple[str, str], str] = {
     ("endpoint", "properties"): "properties can be added but not altered",
     ("deployment", "properties"): "properties can be added but not altered",
 }
-_UNSENT: Mapping[str, tuple[str, ...]] = {
-    "endpoint": ("identity", "compute"),
-    "deployment": ("data_collector", "egress_public_network_access", "model_mount_path", "description", "type"),
-}
-"""What a file says in vain when something is updated: the SDK's merge takes these keys from what is there."""
-
-_LEFT = (
-    "not sent: where a file goes on top of what is there, the SDK leaves this as it is; make a second deployment and "
-    "move the traffic"
-)
 _CODE: Path = ("code_configuration", "code")
 
 
@@ -128,28 +118,14 @@ def _compared(outcome: Outcome, wanted: Mapping[str, Any], state: State) -> Comp
     existing = state.find(owner, name if kind == "deployment" else "")
     if existing is None:
         return Compared(kind, name, None)
-    asked = {key: value for key, value in (outcome.asked or {}).items() if key in _UNSENT[kind] and value}
-    before, after = dict(_flat(existing.printed)), dict(_flat({**wanted, **asked}))
-    if outcome.asked is not None:
-        after.update(_exactly(before, after, dict(_flat(outcome.asked))))
+    before, after = dict(_flat(existing.printed)), dict(_flat(wanted))
+    # The SDK prints times in whole seconds; the file has them as they are sent.
+    after |= {path: value for path, value in _flat(outcome.asked or {}) if path[-1].endswith("_ms")}
     uploads_code = _CODE in before and _CODE in after
-    found = tuple(_changes(kind, name, before, after, tuple(asked)))
-    return Compared(kind, name, existing, found, uploads_code)
+    return Compared(kind, name, existing, tuple(_changes(kind, name, before, after)), uploads_code)
 
 
-def _exactly(
-    before: Mapping[Path, object], after: Mapping[Path, object], asked: Mapping[Path, object]
-) -> Iterator[tuple[Path, object]]:
-    """Times in milliseconds, which the SDK prints in whole seconds: as the file has them, else as they were."""
-    for path in {*before, *after}:
-        if path[-1].endswith("_ms"):
-            yield path, asked.get(path, before.get(path, _DEFAULTS.get(path)))
-
-
-def _changes(
-    kind: str, name: str, before: Mapping[Path, object], after: Mapping[Path, object], unsent: Sequence[str]
-) -> Iterator[Change]:
-    """`unsent` are the keys whose new values are asked for but not sent."""
+def _changes(kind: str, name: str, before: Mapping[Path, object], after: Mapping[Path, object]) -> Iterator[Change]:
     for path in sorted({*after, *before}):
         if not _comparable(path, before, after):
             continue
@@ -158,8 +134,6 @@ def _changes(
         if _same(old, new):
             continue
         reason = "" if path[0] == "properties" and path not in before else _FIXED.get((kind, path[0]), "")
-        if path[0] in unsent:
-            reason = reason or _LEFT
         note = reason or _consequence(path, old, new)
         yield Change(kind, name, ".".join(path), old, new, note, possible=not reason)
 
@@ -169,6 +143,8 @@ def _comparable(path: Path, before: Mapping[Path, object], after: Mapping[Path, 
     match path:
         case ("properties", *_):  # Azure writes its own there
             return path in after
+        case ("tags", "amlready"):  # by which scripts/deploy.sh knows what it applied last
+            return False
         case ("data_collector", "collections", _, "data", *_):  # the SDK prints an empty mapping, whatever it is
             return False
         case _:
@@ -180,6 +156,8 @@ def _consequence(path: Path, old: object, new: object) -> str:
         return f"callers who sign in with {old} are refused from then on"
     if path[0] == "traffic" and not new:
         return "live traffic is taken away"
+    if path[:2] == ("data_collector", "collections") and old == "true":
+        return "it is collected no more"
     if path[-1].endswith("_ms") and isinstance(old, int) and isinstance(new, int) and new // 1000 * 1000 == old:
         return "or as it is: az prints whole seconds"
     return ""

@@ -6,14 +6,15 @@ what the SDK warns of, what a command returns, and why one failed.
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import os
+import re
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,6 +57,10 @@ class _Credential:
         return _Token("none", int(time.time()) + _HOUR)
 
 
+class CliException(Exception):
+    """What `az` itself refuses, before it comes to the SDK."""
+
+
 class _Warnings(logging.Handler):
     """What the SDK warns of, without its remarks about being experimental."""
 
@@ -89,6 +94,7 @@ def main(instructions: str) -> None:
         for number, command in enumerate(given["commands"]):
             report({"kind": "step", "name": str(number)})
             workspace.referenced = command["referenced"]
+            workspace.creates_endpoint = command["kind"] == "endpoint"
             if not _carried_out(client, command, report) and not given["go_on"]:
                 break
         report({"kind": "step", "name": "end"})
@@ -145,18 +151,28 @@ def _printed(report: Report, entity: Any, asked: Mapping[str, Any] | None = None
     report({"kind": "result", "entity": entity._to_dict(), "asked": asked})
 
 
+def _absent(get: Callable[..., Any], *names: str) -> None:
+    """The look with which `az ml` makes sure that what it is to create is not there."""
+    with suppress(_sdk_error("ResourceNotFoundError")):
+        get(*names)
+
+
+def _sdk_error(name: str) -> type[Exception]:
+    error: type[Exception] = getattr(import_module("azure.core.exceptions"), name)
+    return error
+
+
 def _endpoint(client: Any, command: _Command, report: Report) -> None:
     endpoint = _load(command, "online_endpoint")
+    _absent(client.online_endpoints.get, endpoint.name)
     _printed(report, client.online_endpoints.begin_create_or_update(endpoint).result())
 
 
 def _endpoint_update(client: Any, command: _Command, report: Report) -> None:
-    """What the file says on top of what is there, by the SDK's own merge."""
+    """What the file says, with the traffic of the command line, takes the place of what is there."""
     endpoint = _load(command, "online_endpoint")
-    asked = endpoint._to_dict()
-    there = client.online_endpoints.get(endpoint.name)
-    there._merge_with(endpoint)
-    _printed(report, client.online_endpoints.begin_create_or_update(there).result(), asked)
+    client.online_endpoints.get(endpoint.name)
+    _printed(report, client.online_endpoints.begin_create_or_update(endpoint).result())
 
 
 def _traffic(client: Any, command: _Command, report: Report) -> None:
@@ -167,22 +183,22 @@ def _traffic(client: Any, command: _Command, report: Report) -> None:
 
 def _deployment(client: Any, command: _Command, report: Report) -> None:
     deployment = _load(command, "online_deployment")
+    _absent(client.online_deployments.get, deployment.name, deployment.endpoint_name)
     _printed(report, client.online_deployments.begin_create_or_update(deployment).result())
 
 
 def _deployment_update(client: Any, command: _Command, report: Report) -> None:
-    """What the file says on top of what is there, by the SDK's own merge.
-
-    What is there is read from what `az ml` prints: what the SDK itself gets, it cannot send again if it collects data
-    (azure-ai-ml 1.24 to 1.35.2, AttributeError: 'str' object has no attribute 'name').
-    """
-    deployment = _load(command, "online_deployment")
-    asked = deployment._to_dict()
+    """What the file says takes the place of what is there, after being written out and read again."""
+    for each in (key for setting in command["settings"] for key in setting):
+        if re.search(r"[.\[]", each):
+            raise CliException(
+                f"with a file, an update takes no --set within {re.split(r'[.[]', each)[0]}; write it there"
+            )
+    asked = _load(command, "online_deployment")._to_dict()
+    kind = import_module("azure.ai.ml.entities").OnlineDeployment
+    deployment = kind._load(data=asked, yaml_path=command["file"])
     client.online_deployments.get(deployment.name, deployment.endpoint_name)
-    written = io.StringIO(json.dumps(command["printed"]))
-    there = _sdk().load_online_deployment(written, relative_origin=command["file"])
-    there._merge_with(deployment)
-    _printed(report, client.online_deployments.begin_create_or_update(there).result(), asked)
+    _printed(report, client.online_deployments.begin_create_or_update(deployment).result(), asked)
 
 
 def _environment(client: Any, command: _Command, report: Report) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..overrides import Override
 
-_NAMED = ("--name", "--endpoint-name")
+_NAMED = ("--name", "--endpoint-name", "--version")
 
 
 class Kind(StrEnum):
@@ -44,9 +44,9 @@ class Kind(StrEnum):
 class Command:
     """One `az ml` command.
 
-    `settings` are its `--set`, `--name` and `--endpoint-name`; `traffic` is what it asks for or keeps, in percent by
-    deployment; `referenced` are the names of assets, by kind as in the management API, that must exist already;
-    `printed` is what is updated, as `az ml` prints it.
+    `settings` are its `--set`, `--name`, `--endpoint-name` and `--version`; `traffic` is what it asks for or keeps, in
+    percent by deployment; `referenced` are the names of assets, by kind as in the management API, that must exist
+    already.
     """
 
     kind: Kind
@@ -56,7 +56,6 @@ class Command:
     traffic: Mapping[str, int] = field(default_factory=dict)
     mirror_traffic: Mapping[str, int] = field(default_factory=dict)
     referenced: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    printed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def line(self) -> str:
@@ -85,7 +84,6 @@ class Command:
             "settings": settings,
             "name": self.name,
             "traffic": self.traffic,
-            "printed": self.printed,
             "referenced": {kind: list(names) for kind, names in self.referenced.items()},
         }
 

@@ -115,9 +115,8 @@ def _deployment(body: Mapping[str, Any], properties: Mapping[str, Any]) -> Itera
     yield _size(body, properties)
     yield from _collector(properties.get("dataCollector") or {})
     yield from _limits(properties)
-    variables = properties.get("environmentVariables")
-    if variables:
-        yield f"variables {', '.join(map(str, variables))}"
+    variables = list(properties.get("environmentVariables") or ())
+    yield from (f"{'' if number else 'variables '}{name}" for number, name in enumerate(variables))
 
 
 def _size(body: Mapping[str, Any], properties: Mapping[str, Any]) -> str:

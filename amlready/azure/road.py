@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,8 @@ def _reading(wish: Wish) -> Reading:
 def _whole(wish: Wish, state: State) -> Road:
     written, _ = choose(None, wish.file or wish.folder)
     file = written.source.path
-    found = project.load([wish.file or wish.folder, file], _reading(wish))
+    # The file first: settings are for files that are named.
+    found = project.load([file, wish.file or wish.folder], _reading(wish))
     deployment = next(each for each in found.deployments if each.source.path == file)
     endpoint = written.endpoint or deployment.endpoint
     name = _lower(wish.endpoint_name or deployment.text("endpoint_name"))
@@ -127,12 +129,19 @@ def _endpoints(endpoint: Endpoint | None, wish: Wish, there: Existing | None) ->
 
 
 def _registrations(deployment: Deployment) -> Iterator[Command]:
-    """The environment and the model, where the deployment refers to one that a file here declares."""
+    """The environment and the model that a file here declares, in the version that the deployment refers to."""
     for key, _, kind in _ASSETS:
         spec = deployment.environment if kind is Kind.ENVIRONMENT else deployment.model
-        reference = asset_name(deployment.get(key))
-        if spec is not None and reference is not None and reference[1] in (spec.version, "latest"):
-            yield Command(kind, spec.source.path)
+        version = _wanted(deployment.text(key))
+        if spec is not None and version is not None:
+            given = version not in ("", spec.version)
+            yield Command(kind, spec.source.path, (named("--version", "version", version),) if given else ())
+
+
+def _wanted(reference: str | None) -> str | None:
+    """The version that a reference is about, "" for that of the file; None where nothing is registered for it."""
+    found = re.fullmatch(r"azureml:[^/:@\s]+(?::([^/:@\s]+)|@latest)", reference or "")
+    return (found[1] or "") if found else None
 
 
 def _deployment(wish: Wish, file: Path, deployment: Deployment, state: State) -> Command:
@@ -145,7 +154,6 @@ def _deployment(wish: Wish, file: Path, deployment: Deployment, state: State) ->
         file,
         (*wish.settings, *own),
         referenced={path: (found[0],) for path, found in references if found},
-        printed=there.written if there else {},
     )
 
 

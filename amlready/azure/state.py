@@ -12,7 +12,6 @@ from typing import Any
 from ..misuse import Misuse
 
 _WANTED = "the output of `az ml online-endpoint show --output json`, `az ml online-deployment show`, or a list of them"
-_ONLY_AZURES = ("id", "resourceGroup", "provisioning_state", "creation_context", "location", "kind", "properties")
 _AUTH = {"key": "Key", "aml_token": "AMLToken", "aad_token": "AADToken"}
 
 
@@ -31,12 +30,6 @@ class Existing:
         if self.deployment:
             return {"path": [*path, "deployments", self.deployment], "body": _deployment(self.printed)}
         return {"path": path, "body": _endpoint(self.printed)}
-
-    @property
-    def written(self) -> dict[str, Any]:
-        """It as a file of its own would declare it: without what only Azure says."""
-        given = {key: value for key, value in self.printed.items() if key not in _ONLY_AZURES}
-        return {key: value for key, value in given.items() if value is not None}
 
     def shares(self, key: str) -> dict[str, int]:
         """`traffic` or `mirror_traffic` in percent by deployment, without zeros."""

@@ -55,6 +55,8 @@ class Workspace:
         self._resources: dict[str, Any] = {}
         self.referenced: Mapping[str, Collection[str]] = {}
         """Names of assets, by kind (`models`, ...), that exist because the present command refers to them."""
+        self.creates_endpoint = False
+        """Whether the present command creates an endpoint, which then is not there unless it was put."""
 
     def answer(self, asked: Asked) -> Answered:
         path = asked.path
@@ -99,7 +101,7 @@ class Workspace:
                 return Answered(body={"value": [_datastore("workspaceblobstore")]})
             case ["datastores", name]:
                 return Answered(body=_datastore(name))
-            case ["onlineEndpoints", name]:
+            case ["onlineEndpoints", name] if not self.creates_endpoint:
                 return Answered(body=self.put(parts, _assumed_endpoint()), assumed=f"endpoint {name}")
             case ["onlineEndpoints", _, "deployments"]:
                 return Answered(body={"value": self._below(parts)})
