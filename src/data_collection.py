@@ -3,11 +3,13 @@
     collection = DataCollection(inputs={"age": float, "town": str}, outputs={"prediction": float})    # in init()
     collection.add(inputs, predictions, request_headers)                                              # in run()
 
-The decision worth knowing: `add` puts the values of a request into a list and returns. A thread of the process makes
-one event of what came in a second, for each collection, and keeps it until it has arrived (collector_delivery.py).
+`add` puts the values of a request into a list and returns. Once a second a thread makes one event of what came in, for
+each collection, and gives it to Microsoft's Collector. The decision worth knowing: the Collector puts events into a
+queue, and Microsoft's thread, which sends what is in there, does so once, without a time limit, and ends at the first
+event it cannot write; so it is this module's thread that empties the queue, and keeps an event until it has arrived.
 
 Nothing in here raises into the scoring script. What could not be collected is counted, and the counts are in the log.
-Both modules run from Python 3.8 on, unchanged in any scoring script.
+Runs from Python 3.8 on, unchanged in any scoring script, with azureml-ai-monitoring 1.0.0.
 """
 
 from __future__ import annotations
@@ -21,8 +23,7 @@ import re
 import threading
 import time
 import uuid
-import weakref
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,8 +31,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from azureml.ai.monitoring import Collector
+from azureml.ai.monitoring import init as sdk
+from azureml.ai.monitoring.config import get_config
+from azureml.ai.monitoring.context import BasicCorrelationContext
+from azureml.ai.monitoring.queue import get_queue, init_queue
+from azureml.ai.monitoring.worker.sender import create_sender
 
-from collector_delivery import INPUTS, OUTPUTS, Context, Delivery
+INPUTS, OUTPUTS, REQUEST_ID = "model_inputs", "model_outputs", "request_id"
 
 # Environment variables COLLECTION_<NAME>: default, least, most.
 SETTINGS = {
@@ -47,8 +54,9 @@ SETTINGS = {
     # How long a process that ends may take to deliver. Gunicorn kills after 30 s.
     "GRACE_SECONDS": (8.0, 0.0, 25.0),
 }
-
-REQUEST_ID = "request_id"
+PATIENCE = 30.0  # Seconds after which an event without an answer is sent again; twice as long each time, up to
+LONGEST_PATIENCE = 600.0  # this, until an answer comes sooner.
+REQUEST_BYTES = 400  # What a request takes beside its values.
 GIVE_UP = 20  # An event is dropped that has failed so often, each time after others had arrived.
 
 # A child of the server's logger: its lines reach the container log from INFO up, with time and process.
@@ -68,68 +76,63 @@ def setting(name: str) -> float:
     return default
 
 
-# --- values ----------------------------------------------------------------------------------------------------------
-
-# In this order, and as the server writes them. Azure cuts the first at 40 characters, and gives the second to every
-# request itself.
-_ID_HEADERS = ("X-Ms-Client-Request-Id", "X-Request-Id")
-_ID_LENGTH = 40
-_UNSAFE_IN_ID = re.compile(r"[^A-Za-z0-9_-]")
+# --- what a request brings -------------------------------------------------------------------------------------------
 
 
-def raw_ids(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """What the headers hold that can be the caller's own id of the request."""
-    first, second = headers.get(_ID_HEADERS[0]), headers.get(_ID_HEADERS[1])
-    if first is None and second is None:
-        others = {name.title(): value for name, value in headers.items()}
-        first, second = others.get(_ID_HEADERS[0]), others.get(_ID_HEADERS[1])
-    return first and first[:1000], second and second[:1000]
+def request_id(headers: Mapping[str, str]) -> str:
+    """The caller's own id of a request, made safe; a fresh one where there is none.
 
-
-def request_id(*texts: str | None) -> str:
-    """The first of these that is one when made safe, of letters, digits, `-` and `_`; a fresh one if none is.
-
-    It travels on in an HTTP header: anything outside Latin-1 would end the Collector's only sender thread.
+    It travels on in an HTTP header, so it is of letters, digits, `-` and `_`. Azure cuts it at 40 characters.
     """
-    for text in texts:
-        own = _UNSAFE_IN_ID.sub("-", (text or "").strip())[:_ID_LENGTH]
+    named = {name.lower(): value for name, value in headers.items()}
+    for name in ("x-ms-client-request-id", "x-request-id"):  # Azure itself gives every request the second
+        own = re.sub("[^A-Za-z0-9_-]", "-", named.get(name, "").strip()[:40])
         if own.strip("-_"):
             return own
     return str(uuid.uuid4())
 
 
-def keep(values: Any) -> tuple[Any, int]:
-    """A copy of an array, or the rows of a frame or a list as tuples, for the script may change its own; and about how
-    much memory they take, in bytes."""
-    if isinstance(values, np.ndarray) and not values.dtype.hasobject:
-        return values.copy(), 48 * values.size
-    if isinstance(values, pd.DataFrame):
+def cells_of(values: Any, width: int) -> tuple[int, tuple[Any, ...]]:
+    """How many rows an array, a frame or a list has, and a copy of their values, one row after the other."""
+    if hasattr(values, "to_numpy"):
         values = values.to_numpy()
-    listed = values.tolist() if hasattr(values, "tolist") else values
-    rows = tuple([tuple(row) if isinstance(row, (list, tuple)) else (row,) for row in listed])
-    return rows, sum(96 * len(row) + 2 * _text_size(row) for row in rows)
-
-
-def cells_of(kept: Any, width: int) -> list[Any]:
-    """The values of all rows, one after the other. Raises ValueError where a row has not a value for each column."""
-    if isinstance(kept, np.ndarray):
-        if kept.size != width * len(kept):
-            raise ValueError(f"{len(kept)} rows have {kept.size} values for {width} columns")
-        return list(kept.ravel().tolist())
-    for row in kept:
+    if hasattr(values, "ravel"):
+        rows, cells = len(values), tuple(values.ravel().tolist())
+        if len(cells) != rows * width:
+            raise ValueError(f"{rows} rows have {len(cells)} values for {width} columns")
+        return rows, cells
+    listed = [row.tolist() if hasattr(row, "tolist") else row for row in values]
+    listed = [row if isinstance(row, (list, tuple)) else (row,) for row in listed]
+    for row in listed:
         if len(row) != width:
             raise ValueError(f"a row has {len(row)} values for {width} columns")
-    return [cell for row in kept for cell in row]
+    return len(listed), tuple([cell for row in listed for cell in row])
 
 
-def size_of(cells: Sequence[Any]) -> int:
-    """About how many bytes these are as JSON."""
-    return 20 * len(cells) + _text_size(cells)
-
-
-def _text_size(cells: Sequence[Any]) -> int:
+def text_size(cells: Sequence[Any]) -> int:
+    """How many bytes the texts among these are as JSON, at most."""
     texts = [cell for cell in cells if isinstance(cell, (str, bytes))]
-    return sum(len(cell) if isinstance(cell, bytes) or cell.isascii() else 6 * len(cell) for cell in texts)
+    return sum(len(cell) if cell.isascii() else 6 * len(cell) for cell in texts)
+
+
+# --- what an event holds ---------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class Event:
+    """Rows of requests that came in one interval, on their way into both collections under one correlation id."""
+
+    interval: tuple[int, int]
+    time: float
+    requests: int = 0
+    size: float = 0.0  # about, in bytes of JSON
+    memory: float = 0.0  # about, in bytes
+    ids: list[str] = field(default_factory=list)  # of the request, for each row
+    inputs: list[Any] = field(default_factory=list)  # values, one row after the other
+    outputs: list[Any] = field(default_factory=list)
+    frames: dict[str, pd.DataFrame] = field(default_factory=dict)  # by collection: what has not arrived yet
+    context: BasicCorrelationContext | None = None
+    failed_at: set[int] = field(default_factory=set)  # how many other events had arrived, each time this one did not
 
 
 def frame_of(columns: Mapping[str, type], cells: Sequence[Any], misfit: Callable[[str], None]) -> pd.DataFrame:
@@ -138,10 +141,10 @@ def frame_of(columns: Mapping[str, type], cells: Sequence[Any], misfit: Callable
     frame = {}
     for at, (name, kind) in enumerate(columns.items()):
         column = cells[at :: len(columns)]
-        if kind is not str:
-            frame[name] = _numbers(column, partial(misfit, name))
-        else:
+        if kind is str:
             frame[name] = pd.Series([_fit(_text, cell, partial(misfit, name)) for cell in column], dtype=object)
+        else:
+            frame[name] = _numbers(column, partial(misfit, name))
     return pd.DataFrame(frame)
 
 
@@ -164,32 +167,95 @@ def _fit(convert: Callable[[Any], Any], cell: Any, misfit: Callable[[], None]) -
 
 
 def _text(cell: Any) -> str | None:
-    if isinstance(cell, str) and cell.isascii():
-        return cell
     if isinstance(cell, float) and math.isnan(cell):
         return None
     text = cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)
-    return text.encode("utf-8", "replace").decode()  # half of a surrogate pair would end the sender thread
+    return text.encode("utf-8", "replace").decode()  # half of a surrogate pair cannot be written
 
 
-# --- collection ------------------------------------------------------------------------------------------------------
+# --- Microsoft's side ------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Event:
-    """Rows of requests that came in one interval, on their way into both collections under one correlation id."""
+class Outbox:
+    """Microsoft's Collectors, and their queue, which is emptied in here.
 
-    interval: tuple[int, int]
-    time: float
-    requests: int = 0
-    size: float = 0.0  # in bytes, as JSON
-    memory: float = 0.0
-    ids: list[str] = field(default_factory=list)  # of the request, for each row
-    inputs: list[Any] = field(default_factory=list)  # values, one row after the other
-    outputs: list[Any] = field(default_factory=list)
-    frames: dict[str, pd.DataFrame] | None = None  # what has not arrived yet
-    context: Context | None = None
-    failed_at: set[int] = field(default_factory=set)  # how many other events had arrived, each time this one did not
+    `collectors` are those of the collections that the YAML enables; `off` says, a sentence each, which it does not.
+    """
+
+    def __init__(self) -> None:
+        self._errors: dict[str, Exception] = {}
+        self._queue: Any = None
+        self._patience = PATIENCE
+        self.collectors: dict[str, Collector] = {}
+        try:
+            # Without on_error a collection that is missing or disabled in the YAML raises here, and the container
+            # never becomes ready.
+            inputs = Collector(name="model_inputs", on_error=lambda error: self._errors.update(model_inputs=error))
+            outputs = Collector(name="model_outputs", on_error=lambda error: self._errors.update(model_outputs=error))
+            both = {INPUTS: inputs, OUTPUTS: outputs}
+            self.collectors = {name: both[name] for name in both if name not in self._errors}
+        except Exception as error:  # on_error does not cover a configuration that cannot be read
+            self._errors = {INPUTS: error, OUTPUTS: error}
+        self.off = [f"nothing is collected into {name}: {error}" for name, error in self._errors.items()]
+        # A Collector draws for every event, which would part inputs from outputs. It is the requests that are drawn.
+        rates = [get_config().collection_sample_rate_percentage(name) for name in self.collectors]
+        self.sampling_rate = min(rates, default=100) / 100
+
+    def take_over(self) -> None:
+        """Leave to Microsoft's thread what it has; what the Collectors give from now on is sent in here."""
+        if not sdk.is_sdk_ready():
+            sdk.init("default")
+        if get_queue() is not self._queue:
+            get_queue().close()
+            self.begin()
+
+    def begin(self) -> None:
+        """With a new queue. What is in that of a forked process is its parent's, and its lock may be held for ever."""
+        if sdk.is_sdk_ready():
+            init_queue(get_config().queue_capacity())
+            self._queue = get_queue()
+            for name in self.collectors:
+                get_config().add_collection(name, enabled=True, sample_rate_percentage=100)
+
+    def deliver(self, name: str, frame: pd.DataFrame, context: BasicCorrelationContext) -> str | None:
+        """None once the frame has arrived in this collection; else why it has not."""
+        self._errors.clear()
+        self.collectors[name].collect(frame, context)
+        why: str | None = str(self._errors.get(name, "the Collector's own sampling left it out"))
+        while self._queue.length():  # others' events may be in there too
+            payload, _ = self._queue.dequeue()
+            outcome = self._send(payload)
+            if payload.designation() == name and payload.correlation_id() == context.get_id():
+                why = outcome
+        return why
+
+    def _send(self, payload: Any) -> str | None:
+        """None once the agent has taken it; else why not. Microsoft's sender sets no time limit, hence the thread."""
+        answers: list[tuple[bool, str]] = []
+
+        def send() -> None:
+            try:
+                answers.append(create_sender(get_config()).send(payload))
+            except Exception as error:
+                answers.append((False, f"{type(error).__name__}: {error}"))
+
+        begun = time.monotonic()
+        thread = threading.Thread(target=send, daemon=True)
+        try:
+            thread.start()
+            thread.join(self._patience)
+        except RuntimeError:  # From Python 3.12 on none is started while the process ends; the time of grace is limit
+            send()
+        if not answers:
+            waited, self._patience = self._patience, min(2 * self._patience, LONGEST_PATIENCE)
+            return f"the agent has not answered for {waited:g} s"
+        if time.monotonic() - begun < PATIENCE:
+            self._patience = PATIENCE
+        succeeded, message = answers[0]
+        return None if succeeded else message
+
+
+# --- our side --------------------------------------------------------------------------------------------------------
 
 
 class DataCollection:
@@ -207,15 +273,16 @@ class DataCollection:
         self._outputs = {str(name): kind for name, kind in outputs.items()}
         columns = {INPUTS: self._inputs, OUTPUTS: self._outputs}.get(str(request_id_in), {REQUEST_ID: str})
         self._id_in = None if REQUEST_ID in columns else str(request_id_in)
+        self._row_size = 60 + sum(len(name) + 24 for name in (*self._inputs, *self._outputs))
         self._settings = {name: setting(name) for name in SETTINGS}
-        self._most_bytes = self._settings["QUEUE_BYTES"]
-        self._delivery = Delivery()
-        for reason in self._delivery.off:
+        self._outbox = Outbox()
+        for reason in self._outbox.off:
             logger.error(reason)
-        self._rate = self._settings["SAMPLING_RATE"] * self._delivery.sampling_rate()
+        self._rate = self._settings["SAMPLING_RATE"] * self._outbox.sampling_rate
         self._begin()
-        _living.add(self)
         atexit.register(self.close)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forked)  # with WORKER_PRELOAD
 
     def _begin(self) -> None:
         """Also in a forked process, which has a copy of its parent's data and no thread."""
@@ -225,17 +292,17 @@ class DataCollection:
         self._lock = threading.Lock()
         self._requests: list[tuple[Any, ...]] = []
         self._events: deque[Event] = deque()
-        self._memory = 0.0  # of both, in bytes
+        self._memory = 0.0  # of both, about, in bytes
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
         self._pause = self._resume = 0.0
         self._arrived = 0
-        self._used_ids: OrderedDict[str, None] = OrderedDict()
+        self._used_ids: set[str] = set()
         self._random = random.Random()  # its own, because scripts seed the common one
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         self._begin()
-        self._delivery.forked()
+        self._outbox.begin()
 
     # In the thread of the request.
 
@@ -247,9 +314,8 @@ class DataCollection:
         `received` is when the request came, in seconds since 1970; without it, now.
         """
         try:
-            if self._rate < 1.0 and self._random.random() >= self._rate:
-                return
-            self._put(inputs, outputs, request_headers or {}, float(received or time.time()))
+            if self._rate >= 1.0 or self._random.random() < self._rate:
+                self._put(inputs, outputs, request_headers or {}, float(received or time.time()))
         except Exception as error:
             with self._lock:
                 self.accepted += 1
@@ -257,44 +323,49 @@ class DataCollection:
             self._report()
 
     def _put(self, inputs: Any, outputs: Any, headers: Mapping[str, str], received: float) -> None:
-        if not self._delivery.on:
-            raise LookupError("; ".join(self._delivery.off))
-        ins, memory_in = keep(inputs)
-        outs, memory_out = keep(outputs)
-        first, second = raw_ids(headers)
-        memory = memory_in + memory_out + 500
+        if not self._outbox.collectors:
+            raise LookupError("; ".join(self._outbox.off))
+        rows, ins = cells_of(inputs, len(self._inputs))
+        others, outs = cells_of(outputs, len(self._outputs))
+        if rows != others:
+            raise ValueError(f"{rows} rows of inputs cannot be joined to {others} of outputs")
+        if not rows:
+            return
+        # Of one interval and one hour, so that the time and the hour folder of an event are those of its requests.
+        interval = int(received // 3600), int(received // self._settings["FLUSH_SECONDS"])
+        size = rows * self._row_size + text_size(ins) + text_size(outs)
+        # A tuple of tuples: lists, or anything else that can change, would keep the garbage collector busy.
+        request = interval, received, request_id(headers), rows, size, ins, outs
         with self._lock:
-            if self._memory + memory > self._most_bytes:
+            if self._memory + size + REQUEST_BYTES > self._settings["QUEUE_BYTES"]:
                 raise BufferError("the queue is full (COLLECTION_QUEUE_BYTES)")
+            if self._closing.is_set():
+                raise RuntimeError("the process is ending")
             if self._thread is None:
-                self._start()
+                self._thread = threading.Thread(target=self._run, name="data-collection", daemon=True)
+                self._thread.start()
             self.accepted += 1
-            self._memory += memory
-            # A tuple: lists, or anything else with attributes, would keep the garbage collector busy.
-            self._requests.append((received, first, second, memory, ins, outs))
-
-    def _start(self) -> None:
-        self._closing.clear()
-        thread = threading.Thread(target=self._run, name="data-collection", daemon=True)
-        thread.start()
-        self._thread = thread
+            self._memory += size + REQUEST_BYTES
+            self._requests.append(request)
 
     def close(self) -> None:
         """Deliver what is there, within the time of grace. Called when the process ends, unless it is killed."""
-        thread, grace = self._thread, self._settings["GRACE_SECONDS"]
-        if thread is not None and not self._closing.is_set():
+        grace = self._settings["GRACE_SECONDS"]
+        with self._lock:
             self._closing.set()
-            thread.join(grace)
-            if thread.is_alive():
-                self._lose(f"requests dropped: not delivered in the {grace:g} s after the end", self._waiting())
+        if self._thread is not None:
+            self._thread.join(grace)
+            if waiting := self._waiting():
+                self._lose(f"requests dropped: not delivered in the {grace:g} s after the end", waiting)
         self._report(at_once=True)
 
     # In a thread of its own.
 
     def _run(self) -> None:
-        while not self._has_ended():
+        while self._waiting() or not self._closing.is_set():
             self._sleep()
             try:
+                self._outbox.take_over()
                 self._make_events()
                 while self._events and time.monotonic() >= self._resume:
                     self._deliver(self._events[0])
@@ -302,14 +373,6 @@ class DataCollection:
             except Exception:
                 logger.exception("Data collection goes on after an error")
                 time.sleep(1)
-        self._delivery.end()
-
-    def _has_ended(self) -> bool:
-        with self._lock:
-            has_ended = self._closing.is_set() and self._waiting() == 0
-            if has_ended:
-                self._thread = None
-        return has_ended
 
     def _sleep(self) -> None:
         """Until the interval is over, or the time for another try has come."""
@@ -326,43 +389,24 @@ class DataCollection:
         with self._lock:
             requests, self._requests = self._requests, []
         event = None
-        for request in requests:
-            try:
-                event = self._append(event, request)
-            except Exception as error:
-                self._lose(f"requests dropped: {type(error).__name__}: {error}")
-                self._release(request[3])
-
-    def _append(self, event: Event | None, request: tuple[Any, ...]) -> Event | None:
-        """Append a request to an event, or begin another; the one that it ends in."""
-        received, first, second, memory, kept_in, kept_out = request
-        ins, outs = cells_of(kept_in, len(self._inputs)), cells_of(kept_out, len(self._outputs))
-        rows = len(kept_in)
-        if rows != len(kept_out):
-            raise ValueError(f"{rows} rows of inputs cannot be joined to {len(kept_out)} of outputs")
-        if not rows:
-            self._release(memory)
-            return event
-        # Of one interval and one hour, so that the time and the hour folder of the event are theirs.
-        interval = int(received // 3600), int(received // self._settings["FLUSH_SECONDS"])
-        own = request_id(first, second)
-        size = size_of(ins) + size_of(outs) + 60 * rows
-        for row in range(rows):
-            if event is None or event.interval != interval or self._is_full(event, size / rows):
-                event = Event(interval, received)
-                self._events.append(event)
-            event.requests += row == 0 or not event.ids
-            event.time = min(event.time, received)
-            event.size += size / rows
-            event.memory += memory / rows
-            event.ids.append(own)
-            event.inputs += ins[row * len(self._inputs) : (row + 1) * len(self._inputs)]
-            event.outputs += outs[row * len(self._outputs) : (row + 1) * len(self._outputs)]
-        return event
-
-    def _is_full(self, event: Event, more: float) -> bool:
-        has_all_rows = len(event.ids) >= self._settings["EVENT_ROWS"]
-        return has_all_rows or event.size + more > self._settings["EVENT_BYTES"]
+        most_rows, most_bytes = int(self._settings["EVENT_ROWS"]), self._settings["EVENT_BYTES"]
+        for interval, received, own, rows, size, ins, outs in requests:
+            # Mostly all of them; a request too large for one event is cut.
+            step = max(min(rows, most_rows, int(most_bytes * rows / max(size, 1))), 1)
+            for row in range(0, rows, step):
+                ids = [own] * min(step, rows - row)
+                part = len(ids) / rows
+                has_room = event and len(event.ids) + len(ids) <= most_rows and event.size + part * size <= most_bytes
+                if event is None or event.interval != interval or not has_room:
+                    event = Event(interval, received)
+                    self._events.append(event)
+                event.requests += row == 0 or not event.ids
+                event.time = min(event.time, received)
+                event.size += part * size
+                event.memory += part * (size + REQUEST_BYTES)
+                event.ids += ids
+                event.inputs += ins[row * len(self._inputs) : (row + step) * len(self._inputs)]
+                event.outputs += outs[row * len(self._outputs) : (row + step) * len(self._outputs)]
 
     def _deliver(self, event: Event) -> None:
         try:
@@ -370,8 +414,8 @@ class DataCollection:
         except Exception as error:
             why = f"{type(error).__name__}: {error}"
         if why is None:
-            self._settle(event)
             self._arrived += 1
+            self._settle(event)
             if self._pause:
                 logger.info("Collected data arrives again")
             self._pause = 0.0
@@ -380,11 +424,11 @@ class DataCollection:
 
     def _send(self, event: Event) -> str | None:
         """None once all of an event has arrived, now or earlier; else why it has not."""
-        if event.frames is None or event.context is None:
-            event.context = Context(self._correlation_id(event), int(event.time))
+        if event.context is None:
+            event.context = BasicCorrelationContext(self._correlation_id(event), int(event.time))
             event.frames = self._frames(event)
         for name in list(event.frames):
-            why = self._delivery.deliver(name, event.frames[name], event.context)
+            why = self._outbox.deliver(name, event.frames[name], event.context)
             if why is not None:
                 return why
             del event.frames[name]
@@ -397,18 +441,18 @@ class DataCollection:
         }
         if self._id_in is not None:
             frames[self._id_in][REQUEST_ID] = pd.Series(event.ids, dtype=object)
-        for reason in self._delivery.off:
+        for reason in self._outbox.off:
             self._lose(f"requests in part: {reason}", event.requests)
-        return {name: frames[name] for name in self._delivery.on}
+        return {name: frames[name] for name in self._outbox.collectors}
 
     def _correlation_id(self, event: Event) -> str:
         """A request alone in its event keeps its id, unless another had it: the monitor joins all that share one."""
         own = event.ids[0]
         if event.requests > 1 or own in self._used_ids:
             return str(uuid.uuid4())
-        self._used_ids[own] = None
-        if len(self._used_ids) > 10_000:
-            self._used_ids.popitem(last=False)
+        if len(self._used_ids) >= 10_000:
+            self._used_ids.clear()
+        self._used_ids.add(own)
         return own
 
     def _postpone(self, event: Event, why: str) -> None:
@@ -417,22 +461,19 @@ class DataCollection:
             logger.warning("Collected data does not arrive; it is kept, and sent again: %s", why)
         self._pause = min(max(2 * self._pause, 0.25), 0.5 if self._closing.is_set() else 5.0)
         self._resume = time.monotonic() + self._pause
+        self._events.rotate(-1)
         event.failed_at.add(self._arrived)
         if len(event.failed_at) > GIVE_UP:
             self._settle(event)
             self._lose(f"requests dropped: others arrived, but not these: {why}", event.requests)
-        else:
-            self._events.rotate(-1)
 
     def _settle(self, event: Event) -> None:
-        self._events.popleft()
-        self._release(event.memory)
-
-    def _release(self, memory: float) -> None:
+        self._events.remove(event)
         with self._lock:
-            self._memory -= memory
+            self._memory -= event.memory
 
     def _waiting(self) -> int:
+        """How many requests have not arrived yet."""
         return len(self._requests) + sum(event.requests for event in list(self._events))
 
     # What is lost.
@@ -454,17 +495,3 @@ class DataCollection:
             self._reported, self._report_at = total, now + 60.0
             lost = "; ".join(f"{number} {what}" for what, number in self.lost.most_common())
         logger.error("Data collection, of %d requests since this worker started: %s", self.accepted, lost)
-
-
-# --- processes that are forked, as with WORKER_PRELOAD ---------------------------------------------------------------
-
-_living: weakref.WeakSet[DataCollection] = weakref.WeakSet()
-
-
-def _forked() -> None:
-    for collection in list(_living):
-        collection.forked()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)

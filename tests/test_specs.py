@@ -322,6 +322,5 @@ def test_a_run_on_this_machine_leaves_nothing_that_would_be_uploaded(used_source
     assert {Path(name).name for _, name in uploaded} == {
         "score.py",
         "data_collection.py",
-        "collector_delivery.py",
         ".amlignore",
     }

@@ -279,19 +279,27 @@ class Collecting:
         self._later = LATER if self._touched.issuperset(awaited) else 0.0
         threads = sending_threads()
         deadline = time.monotonic() + DRAIN
-        while self._pending and time.monotonic() < deadline and any(each.is_alive() for each in threads):
+        while self._pending and time.monotonic() < deadline and is_one_alive(threads) is not False:
             time.sleep(0.002)
         for each in threads if self._died else ():
             each.join(1.0)
-        alive = any(each.is_alive() for each in threads) if threads else None
+        alive = is_one_alive(threads)
         return {"alive": alive, "waiting": self._pending}
 
 
 def sending_threads() -> list[threading.Thread]:
-    """The Collector's threads; none as long as no Collector was made."""
+    """The Collector's threads; none as long as no Collector was made, or where the script empties the queue itself."""
     module = sys.modules.get("azureml.ai.monitoring.worker.worker")
     worker = module.get_worker() if module else None
+    queues = sys.modules.get("azureml.ai.monitoring.queue.queue")
+    if queues is None or getattr(worker, "_queue", None) is not queues.get_queue():
+        return []
     return list(getattr(worker, "_threads", ()))
+
+
+def is_one_alive(threads: list[threading.Thread]) -> bool | None:
+    """None where there are none."""
+    return any(each.is_alive() for each in threads) if threads else None
 
 
 def wrap(owner: Any, name: str, around: Callable[..., Any]) -> None:

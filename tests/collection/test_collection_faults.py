@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import threading
 from collections import Counter
@@ -15,8 +14,8 @@ import pytest
 from agents import Agent, eventually
 from azureml.ai.monitoring import Collector
 from azureml.ai.monitoring import init as sdk
+from azureml.ai.monitoring.worker import get_worker
 
-import collector_delivery
 import data_collection
 
 Make = Callable[..., Any]
@@ -94,7 +93,7 @@ def test_an_event_that_the_agent_stored_without_saying_so_is_stored_twice_and_no
 def test_an_agent_that_never_answers_a_connection_does_not_stop_the_next(
     make: Make, agent: Agent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(collector_delivery, "PATIENCE", 0.5)
+    monkeypatch.setattr(data_collection, "PATIENCE", 0.5)
     collection = make()
     agent("stuck")
     collect(collection, range(10))
@@ -104,13 +103,13 @@ def test_an_agent_that_never_answers_a_connection_does_not_stop_the_next(
     collection.close()
 
     assert numbers(agent) == dict.fromkeys(range(20), 1)
-    assert "the agent has not answered for 0.5 s; another is started" in caplog.text
+    assert "it is kept, and sent again: the agent has not answered for 0.5 s" in caplog.text
 
 
 def test_an_agent_that_is_always_slow_gets_only_the_first_event_twice(
     make: Make, agent: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collector_delivery, "PATIENCE", 0.3)
+    monkeypatch.setattr(data_collection, "PATIENCE", 0.3)
     collection = make()
     agent("slow 0.5")
     for number in range(4):
@@ -128,7 +127,7 @@ def test_the_agents_last_word_on_an_event_given_up_is_not_taken_for_another(
     make: Make, agent: Agent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The first thread hangs; when it is answered after all, another event is under way, and is refused."""
-    monkeypatch.setattr(collector_delivery, "PATIENCE", 0.5)
+    monkeypatch.setattr(data_collection, "PATIENCE", 0.5)
     collection = make()
     agent("hang")
     collect(collection, range(1))
@@ -165,63 +164,67 @@ def test_one_event_that_the_agent_refuses_does_not_hold_up_the_others(
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_when_the_collectors_thread_dies_there_is_another_and_its_queue_is_kept(
-    make: Make, agent: Agent, caplog: pytest.LogCaptureFixture
+def test_it_all_arrives_although_microsofts_thread_has_died(make: Make, agent: Agent) -> None:
+    collection = make()
+    foreign = Collector(name="model_inputs", on_error=pytest.fail)
+    foreign.collect(pd.DataFrame([[1, 2]], columns=["a", "a"]))  # ends it
+    (thread,) = get_worker()._threads
+    thread.join(30)
+    assert not thread.is_alive()
+
+    collect(collection, range(10))
+    collection.close()
+
+    assert numbers(agent) == dict.fromkeys(range(10), 1)
+    assert collection.lost == {}
+
+
+def test_what_others_collect_is_sent_too_and_what_would_end_microsofts_thread_ends_nothing(
+    make: Make, agent: Agent
 ) -> None:
     collection = make()
     collect(collection, range(10))
     eventually(lambda: len(agent.joined()) == 10)
     foreign = Collector(name="model_inputs", on_error=pytest.fail)
-    foreign.collect(pd.DataFrame([[1, 2]], columns=["a", "a"]))  # ends it
+    foreign.collect(pd.DataFrame([[1, 2]], columns=["a", "a"]))
     foreign.collect(pd.DataFrame([{"foreign": 1.0}]))
-    eventually(lambda: not collector_delivery.Delivery._has_thread())
-
     collect(collection, range(10, 20))
     collection.close()
 
     assert [row["foreign"] for row in agent.rows("model_inputs") if "foreign" in row] == [1.0]
     assert numbers(agent) == dict.fromkeys(range(20), 1)
-    assert "the Collector's thread has ended; another is started" in caplog.text
+    assert collection.lost == {}
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_when_the_collectors_thread_dies_with_our_event_in_its_queue_the_event_arrives(
-    make: Make, agent: Agent
-) -> None:
+def test_what_others_had_collected_before_is_sent_by_microsofts_thread(make: Make, agent: Agent) -> None:
     collection = make()
     agent("hang")
     foreign = Collector(name="model_outputs", on_error=pytest.fail)
-    foreign.collect(pd.DataFrame([{"foreign": 1.0}]))
-    foreign.collect(pd.DataFrame([[1, 2]], columns=["a", "a"]))  # ends it, before ours
+    for _ in range(5):
+        foreign.collect(pd.DataFrame([{"foreign": 1.0}]))
     collect(collection, range(10))
-    eventually(lambda: sdk_queue_length() == 2)
+    eventually(lambda: collection._events)
     agent("ok")
+    eventually(lambda: len([row for row in agent.rows("model_outputs") if "foreign" in row]) == 5)
     collection.close()
 
     assert numbers(agent) == dict.fromkeys(range(10), 1)
 
 
-def sdk_queue_length() -> int:
-    from azureml.ai.monitoring.queue import get_queue
-
-    return int(get_queue().length())
-
-
-def test_a_queue_of_the_collector_that_is_full_makes_us_wait_and_loses_nothing(
-    make: Make, agent: Agent, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_queue_of_the_collector_that_is_full_makes_us_wait_and_loses_nothing(make: Make, agent: Agent) -> None:
     collection = make()
     agent("hang")
+    collect(collection, range(10))
+    eventually(lambda: collection._events)
     errors: list[Exception] = []
     foreign = Collector(name="model_outputs", on_error=errors.append)
     while not errors:
         foreign.collect(pd.DataFrame([{"foreign": 1.0}]))
-    collect(collection, range(10))
-    eventually(lambda: "message queue is full" in caplog.text)
+    collect(collection, range(10, 20))
     agent("ok")
     collection.close()
 
-    assert numbers(agent) == dict.fromkeys(range(10), 1)
+    assert numbers(agent) == dict.fromkeys(range(20), 1)
     assert collection.lost == {}
 
 
@@ -326,47 +329,6 @@ def test_without_any_collection_every_request_is_counted(
     assert sum(collection.lost.values()) == 10
     assert "nothing is collected into model_inputs" in caplog.text
     assert "of 10 requests since this worker started: 10 requests dropped" in caplog.text
-
-
-def test_nothing_is_lost_where_somebody_has_switched_off_the_collectors_loggers(make: Make, agent: Agent) -> None:
-    """As `logging.config.dictConfig` does to all that it does not name."""
-    collection = make()
-    logging.getLogger("mdc.worker").disabled = True
-    agent("500")
-    collect(collection, range(100))
-    eventually(lambda: collection._pause)
-    agent("ok")
-    collection.close()
-
-    assert numbers(agent) == dict.fromkeys(range(100), 1)
-
-
-def test_it_arrives_where_logging_is_switched_off_altogether(make: Make, agent: Agent) -> None:
-    collection = make()
-    logging.disable(logging.CRITICAL)
-    try:
-        collect(collection, range(100))
-        collection.close()
-    finally:
-        logging.disable(logging.NOTSET)
-
-    assert numbers(agent) == dict.fromkeys(range(100), 1)
-
-
-def test_what_the_collector_logs_is_shown_as_it_was(make: Make, agent: Agent) -> None:
-    collection = make()
-    (console,) = logging.getLogger("mdc.worker").handlers
-    assert isinstance(console, logging.StreamHandler)
-    console.setStream(shown := io.StringIO())
-    agent("500")
-    collect(collection, range(1))
-    eventually(lambda: collection._pause)
-    agent("ok")
-    collection.close()
-
-    assert "failed - 500" in shown.getvalue()
-    assert "sending payload" not in shown.getvalue()
-    assert "succeeded" not in shown.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository whose scoring script is ours."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "src").mkdir()
-    for name in ("score.py", "data_collection.py", "collector_delivery.py"):
+    for name in ("score.py", "data_collection.py"):
         (tmp_path / "src" / name).write_bytes((ROOT / "src" / name).read_bytes())
     return tmp_path
 
