@@ -509,7 +509,7 @@ collecting(
 )
 collecting(
     "with one context",
-    f"def run(data):\n    context = BasicCorrelationContext(id='a')\n    inputs.collect({FRAME}, context)\n"
+    f"def run(data):\n    context = BasicCorrelationContext()\n    inputs.collect({FRAME}, context)\n"
     f"    outputs.collect({ANSWER}, context)\n    return 1\n",
     BOTH,
 )
@@ -966,8 +966,28 @@ def test_a_prediction_that_is_collected_raw_gets_a_note(tmp_path):
 )
 def test_a_context_that_is_made_once_is_shared(place, expected, tmp_path):
     head = "from azureml.ai.monitoring.context import BasicCorrelationContext\n\n\n"
-    script = head + place.format("BasicCorrelationContext(id='a')")
+    script = head + place.format("BasicCorrelationContext()")
     assert names(check(tmp_path, {"score.py": script + RUN})) - {"missing-function"} == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("id='one'", {"constant-correlation-id"}),
+        ("'one'", {"constant-correlation-id"}),
+        ("id=ONE", {"constant-correlation-id"}),
+        ("", set()),
+        ("id=''", set()),
+        ("id=None", set()),
+        ("id=str(uuid.uuid4())", set()),
+        ("id=request_headers.get('X-Request-Id', 'none')", set()),
+    ],
+)
+def test_an_id_that_is_written_out_is_the_same_for_every_request(given, expected, tmp_path):
+    context = f"    context = BasicCorrelationContext({given})\n"
+    run = f"ONE = 'one'\n\ndef run(data, request_headers):\n{context}"
+    rest = f"    inputs.collect({FRAME}, context)\n    outputs.collect({FRAME}, context)\n    return data\n"
+    assert names(check(tmp_path, {"score.py": COLLECTORS + run + rest})) == expected
 
 
 # --- the sample request shows what text cannot -----------------------------------------------------------------------

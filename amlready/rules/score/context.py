@@ -10,7 +10,7 @@ from ...diagnostic import Edit, Level, Problem, Related
 from ...kinds import Kind, kind
 from ...script import Script
 from ...syntax import Call, Module
-from ...values import Parameter, is_certain, source
+from ...values import Parameter, is_certain, literal, source
 from .. import rule
 
 
@@ -42,17 +42,63 @@ def shared_context(script: Script) -> Iterator[Problem]:
             pass
 
         def run(data):
-            context = BasicCorrelationContext(id="my-id")
+            context = BasicCorrelationContext()
             return inputs.collect(data, context)
     """
     for call in script.contexts:
         outer = call.functions[0].name if call.functions else None
         if outer is None and not _in_class(call):
             yield Problem(call.span, "this context is made once and shared by every request; make it in run()")
-        elif outer == "init" and len(call.functions) == 1:
+        elif _in_init(call):
             yield Problem(
                 call.span, "this context is made once, in init(), and shared by every request; make it in run()"
             )
+
+
+@rule(Level.WARNING)
+def constant_correlation_id(script: Script) -> Iterator[Problem]:
+    """Every request is collected with the same correlation id, so inputs and outputs cannot be joined.
+
+    The id in the documentation's example is a fixed text, which shows where an id goes and no more. Model monitoring
+    joins outputs to inputs by this id: with one id for all requests, each input gets every output. Leave it out, and
+    each context gets a fresh one (run with azureml-ai-monitoring 1.0.0).
+
+    Bad::
+
+        # src/score.py
+        from azureml.ai.monitoring.context import BasicCorrelationContext
+
+        def init():
+            pass
+
+        def run(data):
+            context = BasicCorrelationContext(id="my-id")
+            return inputs.collect(data, context)
+
+    Good::
+
+        # src/score.py
+        from azureml.ai.monitoring.context import BasicCorrelationContext
+
+        def init():
+            pass
+
+        def run(data):
+            context = BasicCorrelationContext()
+            return inputs.collect(data, context)
+    """
+    for call in script.contexts:
+        node = call.argument(0, "id")
+        if node is not None and literal(call.module, node) and call.functions and not _in_init(call):
+            yield Problem(
+                call.module.span(node),
+                "every request gets this one id, and its outputs join every other's inputs; leave it out",
+            )
+
+
+def _in_init(call: Call) -> bool:
+    """Whether a call stands in init() itself, and so is made once."""
+    return len(call.functions) == 1 and call.functions[0].name == "init"
 
 
 def _in_class(call: Call) -> bool:
