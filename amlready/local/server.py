@@ -1,8 +1,9 @@
 """Microsoft's inference server, azmlinfsrv, as a child process.
 
 The server leads a process group of its own: Ctrl-C in the terminal does not reach it, and whatever the scoring script
-may have started ends with it. Its output goes to a file. When it does not start, or stops, the reason is in there
-between a banner, the server's own frames and gunicorn's shutting down; `reason` finds the lines the user wrote.
+may have started ends with it, also when this process is killed (`keeper`). Its output goes to a file. When it does not
+start, or stops, the reason is in there between a banner, the server's own frames and gunicorn's shutting down; `reason`
+finds the lines the user wrote.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from .keeper import Keeper
 from .layout import Container
 
 _PACKAGE = "azureml_inference_server_http"
@@ -54,6 +56,7 @@ class Server:
         self.log = log
         self.container = container
         self._process: subprocess.Popen[bytes] | None = None
+        self._keeper: Keeper | None = None
         self._live = False
 
     @property
@@ -86,6 +89,7 @@ class Server:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
+                self._keeper = Keeper(self._process.pid)
             except (OSError, ValueError) as error:
                 raise ServerFailed(f"{self.name}: the inference server could not be started: {error}") from error
 
@@ -136,7 +140,9 @@ class Server:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self._process = None
+        if self._keeper is not None:
+            self._keeper.dismiss()
+        self._process = self._keeper = None
 
     def _answers(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)

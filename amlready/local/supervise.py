@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from .keeper import Keeper
+
 MAX_REPORT = 256 * 1024 * 1024
 """Bytes of a report after which the child is ended."""
 
@@ -68,10 +70,8 @@ def run(
         assert process.stdout is not None
         tail = _Tail(process.stdout)
         reading = _Reading(report)
-        try:
+        with _ended(process, mark):
             overdue = _watch(process, reading, limit)
-        finally:
-            _end(process, mark)
     reading.more()
     return Ended(process.returncode, overdue, tail.text(), tuple(reading.lines))
 
@@ -93,6 +93,19 @@ def _terminable() -> Iterator[None]:
     finally:
         for number in ours:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def _ended(process: subprocess.Popen[bytes], mark: str) -> Iterator[None]:
+    """Afterwards the child has ended, with what it started; also where this process is killed inside."""
+    keeper = None
+    try:
+        keeper = Keeper(process.pid)
+        yield
+    finally:
+        _end(process, mark)
+        if keeper is not None:
+            keeper.dismiss()
 
 
 def _watch(process: subprocess.Popen[bytes], reading: _Reading, limit: Callable[[str], float]) -> bool:

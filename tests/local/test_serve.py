@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -269,6 +270,42 @@ def test_serve_that_is_stopped_before_it_is_live_exits_130(make_deployment, star
     serve.until(lambda: log.exists() and "Invoking user's init" in log.read_text())
     assert serve.end(signal.SIGTERM) == 130
     assert serve.out == ""
+
+
+FAMILY = """
+    import signal, subprocess, time
+
+    def init():
+        subprocess.Popen(["sleep", "600"])
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        {init}
+
+    def run(data):
+        print("busy", flush=True)
+        time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("when", ["live", "in a request", "in init"])
+def test_when_serve_is_killed_nothing_of_it_is_left(make_deployment, start_serve, tmp_path, when):
+    script = FAMILY.format(init="print('busy', flush=True); time.sleep(600)" if when == "in init" else "pass")
+    serve = start_serve(make_deployment(script, environment_variables={"WORKER_COUNT": "2"}))
+    log = tmp_path / "logs/test-endpoint-blue.log"
+    with ExitStack() as requests:
+        if when != "in init":
+            connection = http.client.HTTPConnection(urlsplit(serve.until_live()).netloc, timeout=30)
+            requests.callback(connection.close)
+        if when == "in a request":
+            connection.request("POST", "/score", b"{}", {"Content-Type": "application/json"})
+        if when != "live":
+            serve.until(lambda: log.exists() and "busy" in log.read_text())
+        process = psutil.Process(serve.process.pid)
+        # The server's master, its two workers, a process of each, and who sees to it that they end.
+        serve.until(lambda: len(process.children(recursive=True)) == 6)
+        family = process.children(recursive=True)
+        process.kill()
+        assert serve.end() == -signal.SIGKILL
+        until(lambda: all_ended(family))
 
 
 def test_serve_on_a_port_in_use_is_one_sentence(make_deployment, start_serve, run_here):

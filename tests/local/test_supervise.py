@@ -91,7 +91,10 @@ def test_a_report_that_grows_too_long_ends_the_child(run, monkeypatch):
     assert ended.overdue
 
 
-def test_a_supervisor_that_is_terminated_takes_its_child_along(tmp_path):
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_a_supervisor_that_is_ended_takes_its_child_along(tmp_path, number, status):
     program = f"""
         import os, sys
         from pathlib import Path
@@ -107,8 +110,8 @@ def test_a_supervisor_that_is_terminated_takes_its_child_along(tmp_path):
     supervisor = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], cwd=Path(__file__).parents[2])
     try:
         child = int(until(lambda: pid.exists() and pid.read_text()))
-        supervisor.terminate()
-        assert supervisor.wait(timeout=30) == 128 + signal.SIGTERM
+        supervisor.send_signal(number)
+        assert supervisor.wait(timeout=60) == status
     finally:
         supervisor.kill()
         supervisor.wait()
