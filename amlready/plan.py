@@ -42,7 +42,8 @@ def plan(
 
     `file` is a spec, for its own `create` or `update` command, or a folder (None: this one), for the whole road to its
     deployment; then `settings` (`--set`) and `name` are for the deployment. `format` is `tree` or `json`. `against` is
-    a file of what is there, as `az ml online-endpoint show` and `az ml online-deployment show` print it in JSON.
+    a file of what is there, as `az ml online-endpoint show`, `az ml online-deployment show`, `az ml model show` and
+    `az ml environment show` print it in JSON.
 
     Exit status: 0 it would work as far as the SDK can tell · 1 a command fails, or asks for what does not change in
     place. Raises Misuse where there is nothing to plan, or nothing to plan with.
@@ -83,8 +84,7 @@ class _Plan:
 
 
 def _find(way: Road, state: State) -> _Plan:
-    resources = [each.resource for each in state.existing]
-    outcomes = session.carry_out(way.commands, resources, seconds=SECONDS)
+    outcomes = session.carry_out(way.commands, state.resources, seconds=SECONDS)
     compared = changes.compare(outcomes, state) if state.existing else []
     outcomes = [each for each in outcomes if not changes.is_idle(each, compared)]
     failed = next((each for each in outcomes if each.failure), None)

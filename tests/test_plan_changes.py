@@ -83,6 +83,18 @@ def test_another_version_is_registered_from_the_same_file():
     assert way.assumed == ("endpoint my-endpoint",)
 
 
+def test_what_is_registered_already_is_not_registered_again():
+    put(deployment=DEPLOYMENT + "model: azureml:m:1\nenvironment: azureml:e:4\n", model=MODEL, environment=ENVIRONMENT)
+    models = [{"id": f"azureml:/subscriptions/s/workspaces/w/models/m/versions/{each}", "name": "m"} for each in (1, 2)]
+    environment = {"id": "azureml:/subscriptions/s/workspaces/w/environments/e/versions/3", "name": "e"}
+    way = road(Wish(), state(*models, environment))
+    assert lines(way) == [
+        "environment create --file environment.yml --version 4",
+        "online-deployment create --file deployment.yml",
+    ]
+    assert way.assumed == ("endpoint my-endpoint",)
+
+
 @pytest.mark.parametrize(
     ("reference", "asset"),
     [
@@ -179,8 +191,8 @@ def test_a_missing_sdk_is_said_with_the_remedy(monkeypatch):
     [
         ("{", "state.json is not JSON"),
         ("[" * 100_000, "state.json is not JSON"),
-        ('"x"', "state.json holds what is neither an endpoint nor a deployment"),
-        ('[{"name": "a"}]', "state.json holds what is neither an endpoint nor a deployment"),
+        ('"x"', "state.json holds what is no endpoint, deployment, model or environment"),
+        ('[{"name": "a"}]', "state.json holds what is no endpoint, deployment, model or environment"),
     ],
 )
 def test_a_state_that_is_none_is_refused(text, message):

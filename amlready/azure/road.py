@@ -15,7 +15,7 @@ from ..overrides import Override, named
 from ..project import Reading
 from ..specs import AnySpec, Conda, Data, Deployment, Endpoint, Environment, Model, Monitor, Project, Spec, asset_name
 from .commands import Command, Kind
-from .state import Existing, State
+from .state import Existing, Registered, State
 from .workspace import LATEST, asset
 
 _KINDS: dict[type[Spec], Kind] = {
@@ -58,7 +58,7 @@ def _single(wish: Wish, file: Path, state: State) -> Road:
     found = project.load([file], _reading(wish))
     spec = next((each for each in found.specs if each.source.path == project.normal(file)), None)
     if isinstance(spec, Deployment):
-        return Road((_deployment(wish, file, spec, state),), tuple(_references(spec, ())))
+        return Road((_deployment(wish, file, spec, state),), tuple(_references(spec, (), state)))
     if wish.endpoint_name is not None:
         raise Misuse(f"--endpoint-name goes with deployments; {str(file)!r} is none")
     kind = _kind(found, spec, file)
@@ -92,7 +92,7 @@ def _whole(wish: Wish, state: State) -> Road:
     endpoint = written.endpoint or deployment.endpoint
     name = _lower(wish.endpoint_name or deployment.text("endpoint_name"))
     there = state.find(name)
-    registered = tuple(_registrations(deployment))
+    registered = tuple(_registrations(deployment, state))
     commands = [
         *_endpoints(endpoint, wish, there),
         *registered,
@@ -102,7 +102,7 @@ def _whole(wish: Wish, state: State) -> Road:
     unseen = [f"endpoint {name}"] if endpoint is None and there is None else []
     files = [each.file for each in registered]
     firsts = _firsts(each for each in found.specs if each.source.path in files)
-    return Road(tuple(commands), (*unseen, *_references(deployment, registered), *firsts))
+    return Road(tuple(commands), (*unseen, *_references(deployment, registered, state), *firsts))
 
 
 def _lower(name: str | None) -> str:
@@ -128,13 +128,15 @@ def _endpoints(endpoint: Endpoint | None, wish: Wish, there: Existing | None) ->
     )
 
 
-def _registrations(deployment: Deployment) -> Iterator[Command]:
+def _registrations(deployment: Deployment, state: State) -> Iterator[Command]:
     """The environment and the model that a file here declares, in the version that the deployment refers to."""
-    for key, _, kind in _ASSETS:
+    for key, path, kind in _ASSETS:
         spec = deployment.environment if kind is Kind.ENVIRONMENT else deployment.model
         version = _wanted(deployment.text(key))
-        if spec is not None and version is not None:
-            given = version not in ("", spec.version)
+        if spec is None or version is None:
+            continue
+        given = version not in ("", spec.version)
+        if Registered(path, spec.name or "", version or spec.version or "") not in state.registered:
             yield Command(kind, spec.source.path, (named("--version", "version", version),) if given else ())
 
 
@@ -157,12 +159,12 @@ def _deployment(wish: Wish, file: Path, deployment: Deployment, state: State) ->
     )
 
 
-def _references(deployment: Deployment, registered: tuple[Command, ...]) -> Iterator[str]:
-    """The assets that a deployment refers to and that no command before it registers."""
+def _references(deployment: Deployment, registered: tuple[Command, ...], state: State) -> Iterator[str]:
+    """The assets that a deployment refers to, that no command before it registers and that the state does not have."""
     kinds = [each.kind for each in registered]
     for key, path, kind in _ASSETS:
         found = asset_name(deployment.get(key))
-        if found and kind not in kinds and found[1]:
+        if found and kind not in kinds and found[1] and Registered(path, *found) not in state.registered:
             yield asset(path, found[0], LATEST if found[1] == "latest" else found[1])
 
 

@@ -1,4 +1,4 @@
-"""What is in Azure now, as `az ml online-endpoint show` and `az ml online-deployment show` print it."""
+"""What is in Azure now, as the show commands of `az ml` print it: endpoints, deployments, models and environments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from ..misuse import Misuse
 
-_WANTED = "the output of `az ml online-endpoint show --output json`, `az ml online-deployment show`, or a list of them"
+_WANTED = "the output of `az ml online-endpoint show --output json`, of other show commands, or a list of them"
 _AUTH = {"key": "Key", "aml_token": "AMLToken", "aad_token": "AADToken"}
 
 
@@ -38,10 +38,28 @@ class Existing:
 
 
 @dataclass(frozen=True)
+class Registered:
+    """A version of a model or environment; `kind` is its part of a path in the management API."""
+
+    kind: str
+    name: str
+    version: str
+
+    @property
+    def resource(self) -> dict[str, Any]:
+        return {"path": [self.kind, self.name, "versions", self.version], "body": {}}
+
+
+@dataclass(frozen=True)
 class State:
     """Everything that a state file tells."""
 
     existing: tuple[Existing, ...] = ()
+    registered: frozenset[Registered] = frozenset()
+
+    @property
+    def resources(self) -> list[dict[str, Any]]:
+        return [*(each.resource for each in self.existing), *(each.resource for each in self.registered)]
 
     def find(self, endpoint: str, deployment: str = "") -> Existing | None:
         wanted = endpoint.lower(), deployment.lower()
@@ -56,12 +74,18 @@ def read(path: Path) -> State:
         raise Misuse(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise Misuse(f"{path} is not JSON ({error}); it should be {_WANTED}") from None
-    return State(tuple(_existing(path, given)))
+    found = list(_things(path, given if isinstance(given, list) else [given]))
+    return State(
+        tuple(each for each in found if isinstance(each, Existing)),
+        frozenset(each for each in found if isinstance(each, Registered)),
+    )
 
 
-def _existing(path: Path, given: Any) -> Iterator[Existing]:
-    for each in given if isinstance(given, list) else [given]:
+def _things(path: Path, given: list[Any]) -> Iterator[Existing | Registered]:
+    for each in given:
         match each:
+            case {"id": str(place)} if found := re.search(r"/(models|environments)/([^/]+)/versions/([^/]+)$", place):
+                yield Registered(*found.groups())
             case {"name": str(name), "endpoint_name": str(endpoint)}:
                 yield Existing(endpoint.lower(), name.lower(), each)
             case {"name": str(name), "id": str(place)} if found := re.search(
@@ -71,7 +95,9 @@ def _existing(path: Path, given: Any) -> Iterator[Existing]:
             case {"name": str(name), "auth_mode": str()}:
                 yield Existing(name.lower(), "", each)
             case _:
-                raise Misuse(f"{path} holds what is neither an endpoint nor a deployment; it should be {_WANTED}")
+                raise Misuse(
+                    f"{path} holds what is no endpoint, deployment, model or environment; it should be {_WANTED}"
+                )
 
 
 def _endpoint(printed: Mapping[str, Any]) -> dict[str, Any]:

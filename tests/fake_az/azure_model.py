@@ -271,8 +271,10 @@ def show(kind: str) -> Callable[[State, Options], State]:
     """The show command of a kind whose things are kept under NAME or NAME:VERSION."""
 
     def shown(state: State, options: Options) -> State:
-        key = ":".join(filter(None, (options["--name"], options.get("--version"))))
-        return {"name": options["--name"]} | _there(state[kind], key, kind)
+        name, version = options["--name"], options.get("--version")
+        there = _there(state[kind], f"{name}:{version}" if version else name, kind)
+        where = f"azureml:/subscriptions/s/resourceGroups/g/workspaces/w/{kind}s/{name}/versions/{version}"
+        return {"id": where, "name": name} | there
 
     return shown
 
