@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from wheelhouse import pip_settings
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -83,12 +84,13 @@ def hook_source(tmp_path_factory) -> Path:
 
 def test_the_hook_runs_from_another_repository_with_the_base_install(repository, hook_source, tmp_path):
     command = [str(BIN / "pre-commit"), "try-repo", str(hook_source), "amlready", "--all-files", "--verbose"]
-    home = str(tmp_path / "cache")
-    clean = run(command, repository, PRE_COMMIT_HOME=home)
+    (tmp_path / "wheelhouse").mkdir()
+    settings = {"PRE_COMMIT_HOME": str(tmp_path / "cache"), **pip_settings(tmp_path / "wheelhouse")}
+    clean = run(command, repository, **settings)
     assert clean.returncode == 0, clean.stdout + clean.stderr
     assert "2 specs checked: no problems" in clean.stdout
     damage(repository)
-    damaged = run(command, repository, PRE_COMMIT_HOME=home)
+    damaged = run(command, repository, **settings)
     assert damaged.returncode == 1
     assert "deploy/champion.YAML:2:16: error:" in damaged.stdout
 

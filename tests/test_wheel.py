@@ -15,6 +15,7 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
+from wheelhouse import pip_settings
 
 from amlready import __version__, schema
 
@@ -45,13 +46,13 @@ def run(data):
 """
 
 
-def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+def run(*command: str | Path, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """A program on its own: nothing of this repository is on its path."""
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     return subprocess.run(
         [str(each) for each in command],
         cwd=folder,
-        env=kept,
+        env=kept | more,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -60,23 +61,32 @@ def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def pip(python: Path | str, *arguments: str | Path, folder: Path) -> None:
-    options = ("--disable-pip-version-check", "--no-input", "--retries", "2", "--timeout", "20", "--quiet")
-    done = run(python, "-m", "pip", *arguments, *options, folder=folder)
-    assert done.returncode == 0, done.stderr[-2000:]
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory) -> dict[str, str]:
+    return pip_settings(tmp_path_factory.mktemp("wheelhouse"))
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    """The wheel of a copy of this repository, with all that auto-discovery could take for a package."""
+def built(tmp_path_factory) -> Path:
+    """What `python -m build` makes of a copy of this repository, with all that auto-discovery could take for a package.
+
+    The wheel is made from the source distribution, so that both are whole.
+    """
     copy = tmp_path_factory.mktemp("copy")
     for name in NEEDED:
         shutil.copy(ROOT / name, copy)
     for name in ("amlready", "src", "tests", "tools", "model"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    target = tmp_path_factory.mktemp("wheel")
-    pip(sys.executable, "wheel", "--no-deps", "--wheel-dir", target, copy, folder=target)
-    (made,) = target.iterdir()
+    target = tmp_path_factory.mktemp("dist")
+    done = run(sys.executable, "-m", "build", "--no-isolation", "--outdir", target, copy, folder=target)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert sorted(each.suffix for each in target.iterdir()) == [".gz", ".whl"]
+    return target
+
+
+@pytest.fixture(scope="module")
+def wheel(built) -> Path:
+    (made,) = built.glob("*.whl")
     return made
 
 
@@ -94,12 +104,13 @@ def metadata(wheel) -> Message:
 
 
 @pytest.fixture(scope="module")
-def installed(wheel, tmp_path_factory) -> Path:
+def installed(wheel, offline, tmp_path_factory) -> Path:
     """The folder of the programs of a virtual environment in which the wheel was installed."""
     made = tmp_path_factory.mktemp("elsewhere") / "venv"
     venv.create(made, with_pip=True)
     programs = made / ("Scripts" if os.name == "nt" else "bin")
-    pip(programs / "python", "install", wheel, folder=made)
+    done = run(programs / "python", "-m", "pip", "install", "--quiet", wheel, folder=made, **offline)
+    assert done.returncode == 0, done.stderr[-2000:]
     return programs
 
 
