@@ -20,9 +20,10 @@ find_python() {
     fail "Python 3.11 or newer is needed, and $(python3 --version 2>/dev/null || echo 'no python3') is here; install it, or set PYTHON to it"
 }
 
-# install ARGUMENT...: pip in .venv, without waiting long for a network that is not there.
+# install ARGUMENT...: pip in .venv, a second time where an index failed once; no long wait for a network that is not there.
 install() {
-    .venv/bin/python -m pip install --disable-pip-version-check --no-input --retries 2 --timeout 20 "$@"
+    local pip=(.venv/bin/python -m pip install --disable-pip-version-check --no-input --retries 2 --timeout 20)
+    "${pip[@]}" "$@" || { sleep 2 && "${pip[@]}" "$@"; }
 }
 
 # prepare NAME: make .venv hold requirements/NAME.txt and this package; at once when it does already.
