@@ -469,6 +469,22 @@ shape(
     "    open(Path(__file__).parent / 'labels.txt').close()\n\n\n" + RUN + "# labels.txt\nx\n",
     200,
 )
+for number, outside in enumerate(
+    (
+        "os.path.join(os.path.dirname(__file__), '..', 'data', 'labels.txt')",
+        "os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'labels.txt')",
+        "Path(__file__).resolve().parent.parent / 'labels.txt'",
+        "HERE / '..' / 'labels.txt'",
+        "str(HERE.parent / 'labels.txt')",
+    )
+):
+    head = "import os\nfrom pathlib import Path\n\nHERE = Path(__file__).parent\n\n\n"
+    shape(
+        f"file outside of the code folder {number}",
+        f"{head}def init():\n    open({outside})\n\n\n{RUN}",
+        BOOT,
+        "file-not-uploaded",
+    )
 shape(
     "file that is written first",
     "def init():\n    open('log.txt', 'w').close()\n    open('log.txt').close()\n\n\n" + RUN,
@@ -988,6 +1004,13 @@ def test_an_id_that_is_written_out_is_the_same_for_every_request(given, expected
     run = f"ONE = 'one'\n\ndef run(data, request_headers):\n{context}"
     rest = f"    inputs.collect({FRAME}, context)\n    outputs.collect({FRAME}, context)\n    return data\n"
     assert names(check(tmp_path, {"score.py": COLLECTORS + run + rest})) == expected
+
+
+@pytest.mark.parametrize("made", ["Path(__file__)" + ".parent" * 500, "HERE" + " / '..'" * 500])
+def test_a_path_that_is_made_of_very_many_parts_is_left_alone(made, tmp_path):
+    head = "from pathlib import Path\n\nHERE = Path(__file__).parent\n\n\n"
+    script = f"{head}def init():\n    open({made} / 'labels.txt')\n\n\n{RUN}"
+    assert names(check(tmp_path, {"score.py": script})) == set()
 
 
 # --- the sample request shows what text cannot -----------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,10 +32,14 @@ _READERS = frozenset(
     )
 )
 
+_SAME_FILE = ("pathlib.Path", "os.path.abspath", "os.path.realpath")
+_STEPS = 20
+"""How far a path is followed to where it is made."""
+
 
 @rule(Level.WARNING)
 def file_not_uploaded(script: Script, deployment: Deployment) -> Iterator[Problem]:
-    """A file is opened by a relative path that leads to nothing in the code folder.
+    """A file is opened that is not in the code folder, by a relative path or by one made from `__file__`.
 
     Only the `code` folder is uploaded, and models lie under `AZUREML_MODEL_DIR`. In init() the FileNotFoundError keeps
     the container from becoming ready (run on azmlinfsrv 1.5.1).
@@ -75,6 +80,15 @@ def file_not_uploaded(script: Script, deployment: Deployment) -> Iterator[Proble
             yield Problem(
                 module.span(node),
                 f"there is no {path!r} in the code folder, and nothing else is uploaded; a model's files are under "
+                "AZUREML_MODEL_DIR",
+            )
+    for module, node, path in _opened_from_file(script):
+        folder = module.source.path.parent
+        inside = os.path.relpath(folder / path, code.path).replace(os.sep, "/")
+        if inside.startswith("../") and _is_named_once(script, path):
+            yield Problem(
+                module.span(node),
+                f"{path!r} is not in the code folder, and nothing else is uploaded; a model's files are under "
                 "AZUREML_MODEL_DIR",
             )
 
@@ -136,6 +150,58 @@ def _opened(script: Script) -> Iterator[tuple[Module, ast.expr, str]]:
             path = _relative_path(module, node) if node is not None else None
             if node is not None and path is not None and not _is_conditional(module, call):
                 yield module, node, path
+
+
+def _opened_from_file(script: Script) -> Iterator[tuple[Module, ast.expr, str]]:
+    """Files that are opened for reading by a path from the folder of the module that opens them."""
+    for module in script.modules:
+        for call in module.of(ast.Call):
+            node = _path_argument(module, call)
+            path = _path_from_file(module, node) if node is not None else None
+            if node is not None and path and path != "." and not _is_conditional(module, call):
+                yield module, node, path
+
+
+def _path_from_file(module: Module, node: ast.expr, steps: int = _STEPS) -> str | None:
+    """A path that is made from `__file__`, relative to its folder; None for any other."""
+    match source(module, node) if steps else None:
+        case ast.Call(func=ast.Name(id="str"), args=[inner]):
+            return _path_from_file(module, inner, steps - 1)
+        case ast.BinOp(left=left, op=ast.Div(), right=right):
+            return _joined(module, _path_from_file(module, left, steps - 1), [right])
+        case ast.Call(args=[first, *rest]) as call if module.qualified(call.func) == "os.path.join":
+            return _joined(module, _path_from_file(module, first, steps - 1), rest)
+        case ast.Attribute(value=value, attr="parent"):
+            return _parent(module, value, steps - 1)
+        case ast.Call(args=[value]) as call if module.qualified(call.func) == "os.path.dirname":
+            return _parent(module, value, steps - 1)
+    return None
+
+
+def _joined(module: Module, start: str | None, rest: list[ast.expr]) -> str | None:
+    parts = [literal(module, each) for each in rest]
+    texts = [each for each in parts if each is not None and not re.match(r"[/\\~$]", each)]
+    return os.path.normpath("/".join([start, *texts])) if start and len(texts) == len(parts) else None
+
+
+def _parent(module: Module, node: ast.expr, steps: int) -> str | None:
+    """The folder of `__file__` itself, or the one above a path that is made from it."""
+    if _is_file(module, node, steps):
+        return "."
+    below = _path_from_file(module, node, steps)
+    return os.path.normpath(below + "/..") if below else None
+
+
+def _is_file(module: Module, node: ast.expr, steps: int) -> bool:
+    """Whether this is `__file__`, or a Path of it, or its absolute path."""
+    match node if steps else None:
+        case ast.Name(id="__file__"):
+            return True
+        case ast.Call(func=ast.Attribute(value=value, attr="resolve" | "absolute"), args=[]):
+            return _is_file(module, value, steps - 1)
+        case ast.Call(args=[value]) as call:
+            return module.qualified(call.func) in _SAME_FILE and _is_file(module, value, steps - 1)
+    return False
 
 
 def _path_argument(module: Module, call: ast.Call) -> ast.expr | None:

@@ -43,15 +43,19 @@ def missing_function(script: Script) -> Iterator[Problem]:
     main = script.main
     if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in main.tree.body):
         return
+    nowhere = []
     for name in ("init", "run"):
         if name in main.names:
             continue
         inner = next((node for node, _ in main.nodes if isinstance(node, ast.FunctionDef) and node.name == name), None)
+        if inner is None:
+            nowhere.append(repr(name))
+            continue
         message = f"there is no module-level function {name!r}; the server cannot start"
-        if inner is not None:
-            yield Problem(main.name_span(inner), message + "; move this one to the module's top level")
-        else:
-            yield Problem(main.source.top, message)
+        yield Problem(main.name_span(inner), message + "; move this one to the module's top level")
+    if nowhere:
+        named = "is no module-level function " if len(nowhere) == 1 else "are no module-level functions "
+        yield Problem(main.source.top, f"there {named}{' and '.join(nowhere)}; the server cannot start")
 
 
 @rule(Level.ERROR)
