@@ -280,6 +280,22 @@ def test_names_that_docker_can_read(name, host, repository, tag):
     assert (parts.host, parts.repository, parts.tag) == (host, repository, tag)
 
 
+@pytest.mark.parametrize(
+    ("name", "reported"),
+    [
+        ("churn-server:1", {"image-without-registry"}),
+        ("team/churn-server:1", set()),
+        ("ours.azurecr.io/churn-server:1", set()),
+        ("localhost:5000/churn-server:1", set()),
+        ("library/churn-server:1", set()),
+        ("docker.io/churn-server:1", set()),
+        ("r-base:4.5.1", set()),
+    ],
+)
+def test_a_name_alone_is_an_image_of_docker_hub(name, reported):
+    assert set(found(environment=f"{SCHEMA}name: ours\nversion: '1'\nimage: {name}\n{INFERENCE}")) == reported
+
+
 def test_images_of_a_dockerfile_are_checked_where_they_stand():
     Path("context").mkdir()
     Path("context/Dockerfile").write_text(
@@ -307,6 +323,9 @@ def test_a_finding_in_a_dockerfile_can_be_ignored_there():
         ("mcr.microsoft.com/azureml/minimal-ubuntu20.04-py38-cpu-inference", {"unsupported-inference-image"}),
         ("mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04", {"image-without-tag"}),
         ("mcr.microsoft.com/azureml/minimal-py312-inference", {"image-without-tag"}),
+        ("mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest", {"image-latest"}),
+        ("mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04:latest", {"deprecated-image"}),
+        ("mcr.microsoft.com/azureml/minimal-ubuntu20.04-py38-cpu-inference:latest", {"unsupported-inference-image"}),
     ],
 )
 def test_an_image_that_needs_another_name_is_not_asked_for_a_tag_as_well(image_name, reported):

@@ -106,6 +106,32 @@ def image_without_tag(environment: Environment) -> Iterator[Problem]:
             yield Problem(each.span, f"this image has no tag; say which one, {each.text + ':TAG'!r}")
 
 
+@rule(Level.NOTE)
+def image_latest(environment: Environment) -> Iterator[Problem]:
+    """An image has the tag `latest`, which is another image at every build.
+
+    Azure builds a registered environment once and keeps the result, so the tag is resolved on the day of the build
+    and nobody can tell afterwards what it was. Base images are patched about every two weeks ("Vulnerability
+    management"); take the newest dated tag instead, and raise the environment's version with it. Not reported for
+    those images of Azure that get no updates any more.
+
+    Bad::
+
+        # environment.yml
+        name: scikit-env
+        image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest
+
+    Good::
+
+        # environment.yml
+        name: scikit-env
+        image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:20250701.v1
+    """
+    for each in images(environment):
+        if each.parts and each.parts.tag == "latest" and not each.parts.digest and not _is_unsupported(each.parts):
+            yield Problem(each.span, "the tag 'latest' is another image at every build; take a dated tag or a digest")
+
+
 @rule(Level.WARNING)
 def deprecated_image(environment: Environment) -> Iterator[Problem]:
     """The environment starts from an image of Azure ML that is deprecated.

@@ -65,6 +65,46 @@ def invalid_image(environment: Environment) -> Iterator[Problem]:
             yield Problem(each.span, f"{each.text!r} is no image's name: {_why(each.text)}")
 
 
+OFFICIAL = frozenset(
+    (
+        *("almalinux", "alpine", "amazoncorretto", "amazonlinux", "archlinux", "bash", "buildpack-deps", "busybox"),
+        *("caddy", "cassandra", "centos", "clojure", "couchdb", "dart", "debian", "docker", "eclipse-temurin"),
+        *("elasticsearch", "elixir", "erlang", "fedora", "flink", "gcc", "golang", "gradle", "haproxy", "haskell"),
+        *("hello-world", "httpd", "ibmjava", "influxdb", "jetty", "julia", "kong", "mageia", "mariadb", "maven"),
+        *("memcached", "mongo", "mono", "mysql", "neo4j", "nginx", "node", "openjdk", "oraclelinux", "perl", "photon"),
+        *("php", "postgres", "pypy", "python", "r-base", "rabbitmq", "redis", "registry", "rockylinux", "ruby", "rust"),
+        *("sapmachine", "scratch", "solr", "spark", "swift", "swipl", "tomcat", "traefik", "ubuntu", "varnish"),
+    )
+)
+"""Images that Docker Hub has under a name alone."""
+
+
+@rule(Level.NOTE)
+def image_without_registry(environment: Environment) -> Iterator[Problem]:
+    """An image's name has no registry, so it is looked for among Docker Hub's own images.
+
+    The name of an image on one's own machine, as `docker build --tag` gave it, means nothing to Azure: Docker adds
+    `docker.io/library/` to it. Push the image to Azure Container Registry, and write that registry's name in front.
+
+    Bad::
+
+        # environment.yml
+        name: scikit-env
+        image: churn-server:1
+
+    Good::
+
+        # environment.yml
+        name: scikit-env
+        image: contoso.azurecr.io/churn-server:1
+    """
+    for each in images(environment):
+        name = each.parts.official if each.parts and not each.parts.host else None
+        if name and name not in OFFICIAL and not each.text.startswith("library/"):
+            message = f"this is looked for on Docker Hub; write the registry that has it, 'NAME.azurecr.io/{each.text}'"
+            yield Problem(each.span, message)
+
+
 def _why(text: str) -> str:
     scheme = re.match(r"\w+://", text)
     if scheme:
@@ -77,28 +117,3 @@ def _why(text: str) -> str:
     if repository != repository.lower():
         return f"a repository is in lower case, {text.replace(repository, repository.lower())!r}"
     return "write HOST/REPOSITORY:TAG, such as mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:20250701.v1"
-
-
-@rule(Level.NOTE)
-def image_latest(environment: Environment) -> Iterator[Problem]:
-    """An image has the tag `latest`, which is another image at every build.
-
-    Azure builds a registered environment once and keeps the result, so the tag is resolved on the day of the build
-    and nobody can tell afterwards what it was. Base images are patched about every two weeks ("Vulnerability
-    management"); take the newest dated tag instead, and raise the environment's version with it.
-
-    Bad::
-
-        # environment.yml
-        name: scikit-env
-        image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest
-
-    Good::
-
-        # environment.yml
-        name: scikit-env
-        image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:20250701.v1
-    """
-    for each in images(environment):
-        if each.parts and each.parts.tag == "latest" and not each.parts.digest:
-            yield Problem(each.span, "the tag 'latest' is another image at every build; take a dated tag or a digest")
