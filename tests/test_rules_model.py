@@ -193,6 +193,12 @@ def test_an_mlflow_model_without_an_environment_is_reported_once():
     assert error.problem.message.endswith("this one is of MLflow: write type: mlflow_model")
 
 
+def test_a_name_without_a_path_is_meant_for_a_registered_model_of_whatever_kind():
+    text = DEPLOYMENT.partition("environment:")[0].replace("azureml:ours:1", "{name: ours, version: 1}")
+    Path("deployment.yml").write_text(text)
+    assert [name for name in found() if "environment" in name or "path" in name] == ["model-without-path"]
+
+
 @pytest.mark.parametrize(("name", "refused"), [("run.1", True), ("run", False), ("model.pkl", True), ("run/", False)])
 def test_the_sdk_refuses_an_mlflow_path_with_a_dot(name, refused):
     from azure.ai.ml._utils.utils import validate_ml_flow_folder

@@ -46,6 +46,12 @@ def is_no_code_mlflow(deployment: Deployment) -> bool:
     return bare and model_kind(deployment) == "mlflowmodel"
 
 
+def _is_without_path(deployment: Deployment) -> bool:
+    """Whether the model is a name without a path, meant for a registered one, which may be of any kind."""
+    model = deployment.model
+    return model is not None and model.inside is not None and model.find("path") is None
+
+
 @rule(Level.ERROR)
 def missing_environment(deployment: Deployment) -> Iterator[Problem]:
     """A deployment has no environment, and its model is none that Azure can serve without one.
@@ -77,7 +83,7 @@ def missing_environment(deployment: Deployment) -> Iterator[Problem]:
     if code is not None:
         message = "a scoring script needs an environment, and the deployment has none"
         yield Problem(code.key.span, message)
-    elif model is not None and model_kind(deployment) == "custommodel":
+    elif model is not None and model_kind(deployment) == "custommodel" and not _is_without_path(deployment):
         is_mlflow = deployment.model is not None and deployment.model.mlmodel is not None
         remedy = "this one is of MLflow: write type: mlflow_model" if is_mlflow else "or a container of its own"
         yield Problem(model.key.span, f"a custom model needs an environment and a scoring script; {remedy}")
