@@ -31,6 +31,7 @@ KINDS = {
     "kubernetesOnlineDeployment": ("load_online_deployment", "KubernetesOnlineDeployment"),
     "model": ("load_model", "Model"),
     "environment": ("load_environment", "Environment"),
+    "Schedule": ("load_schedule", "MonitorSchedule"),
 }
 
 
@@ -44,7 +45,7 @@ def kind(path: Path) -> str:
     """Of an Azure ML spec; empty for any other YAML file."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     schema = content.get("$schema", "") if isinstance(content, dict) else ""
-    return schema.rsplit("/", 1)[-1].removesuffix(".schema.json") if "azuremlschemas" in schema else ""
+    return schema.rsplit("/", 1)[-1].removesuffix(".json").removesuffix(".schema") if "azureml" in schema else ""
 
 
 def specs(*ending: str) -> list[Path]:
@@ -75,6 +76,7 @@ def test_the_root_and_the_variants_hold_every_kind_of_spec() -> None:
         "deployment.yml",
         "model.yml",
         "environment.yml",
+        "monitor.yml",
         "variants/local-model.yml",
         "variants/payload-logging.yml",
         "variants/custom-storage-endpoint.yml",
@@ -87,11 +89,11 @@ def test_the_root_and_the_variants_hold_every_kind_of_spec() -> None:
 
 @each(specs())
 def test_the_sdk_loads_the_spec_as_what_it_claims_to_be(path: Path) -> None:
-    import azure.ai.ml
+    from azure.ai.ml.entities import _load_functions
 
     loader, expected = KINDS[kind(path)]
 
-    loaded = getattr(azure.ai.ml, loader)(path)
+    loaded = getattr(_load_functions, loader)(path)
 
     assert type(loaded).__name__ == expected
 
@@ -106,6 +108,17 @@ def test_the_sdk_turns_the_spec_into_what_it_would_send(path: Path) -> None:
 
     assert sent.properties is not None
     assert loaded.name == read(path)["name"], "the SDK would send another name"
+
+
+def test_the_sdk_turns_the_monitor_into_what_it_would_send() -> None:
+    from azure.ai.ml.entities._load_functions import load_schedule
+
+    sent = load_schedule(ROOT / "monitor.yml")._to_rest_object().as_dict()["properties"]
+
+    assert sent["action"]["actionType"] == "CreateMonitor"
+    assert set(sent["action"]["monitorDefinition"]["signals"]) == set(
+        read(ROOT / "monitor.yml")["create_monitor"]["monitoring_signals"]
+    )
 
 
 @each(specs())
