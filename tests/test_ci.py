@@ -12,6 +12,7 @@ from fake_az.stage import ROOT
 
 WORKFLOW = ".github/workflows/deploy.yml"
 FILES = (WORKFLOW, "azure-pipelines.yml")
+WORKFLOWS = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob(".github/workflows/*"))
 
 
 def read(name: str) -> Any:
@@ -47,7 +48,7 @@ def test_ci_runs_scripts_that_exist_with_options_they_have(name):
         assert set(re.findall(r"--[a-z-]+", arguments)) <= options_of(script)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*WORKFLOWS, "azure-pipelines.yml"])
 def test_no_step_hides_a_failure(name):
     for each in mappings(read(name)):
         assert not {"continue-on-error", "continueOnError"} & set(each)
@@ -56,15 +57,50 @@ def test_no_step_hides_a_failure(name):
     for command in commands(name):
         assert not re.search(r"\|\| *(true|:)|set \+e|exit 0", command)
         # A shell that goes on after a failure hides it, unless the whole workflow has one that does not.
-        assert "\n" not in command.strip() or command.startswith("set -euo pipefail\n") or name == WORKFLOW
-    assert name != WORKFLOW or read(name)["defaults"] == {"run": {"shell": "bash"}}
+        assert "\n" not in command.strip() or command.startswith("set -euo pipefail\n") or name in WORKFLOWS
+    assert name not in WORKFLOWS or read(name)["defaults"] == {"run": {"shell": "bash"}}
 
 
-def test_actions_are_pinned_to_a_commit():
-    used = [each["uses"] for each in mappings(read(WORKFLOW)) if "uses" in each]
-    assert "./" in used
-    assert all(each == "./" or re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", each) for each in used)
-    assert re.search(r"az extension add --name ml --version \d+\.\d+\.\d+ ", "\n".join(commands(WORKFLOW)))
+@pytest.mark.parametrize("name", [*WORKFLOWS, "action.yml"])
+def test_actions_are_pinned_to_a_commit_with_its_tag_beside_it(name):
+    used = [line.partition("uses: ")[2] for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
+    used = [each for each in used if each and each != "./"]
+    assert used
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each) for each in used)
+
+
+def test_the_same_action_is_the_same_everywhere():
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in (*WORKFLOWS, "action.yml")]
+    used = set(re.findall(r"uses: (.*?)@(\w{40})", "\n".join(texts)))
+    assert len(used) == len(dict(used))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_extension_is_pinned(name):
+    assert re.search(r"az extension add --name ml --version \d+\.\d+\.\d+ ", "\n".join(commands(name)))
+
+
+@pytest.mark.parametrize("name", [".github/workflows/ci.yml", "azure-pipelines.yml"])
+def test_the_wheel_is_built_and_used_elsewhere(name):
+    text = "\n".join(commands(name))
+    assert "\npython -m build\n" in text
+    assert re.search(r"elsewhere/bin/python\" -m pip install .*dist/\*\.whl\n", text)
+    assert "elsewhere/bin/amlready check made" in text
+    locked = (ROOT / "requirements/dev.txt").read_text(encoding="utf-8").splitlines()
+    assert set(re.findall(r"\bbuild==\S+", text)) <= set(locked)
+
+
+def test_a_release_is_tested_and_may_write_nothing_but_itself():
+    workflow = read(".github/workflows/release.yml")
+    (job,) = workflow["jobs"].values()
+    assert (workflow["permissions"], job["permissions"]) == ({}, {"contents": "write"})
+    assert workflow["on"] == {"push": {"tags": ["v*"]}}
+    runs = [each["run"].split()[0] for each in job["steps"] if "run" in each]
+    assert runs == ["python", ".ci/run", ".venv/bin/python", "gh"]
+
+
+def test_every_job_has_a_time_limit():
+    assert all("timeout-minutes" in job for name in WORKFLOWS for job in read(name)["jobs"].values())
 
 
 def test_a_job_may_do_what_it_has_to_and_no_more():
@@ -78,7 +114,6 @@ def test_a_job_may_do_what_it_has_to_and_no_more():
         assert jobs[name]["permissions"] == {"contents": "read", "id-token": "write"}
         assert "github.event_name != 'pull_request'" in jobs[name]["if"]
         assert "github.ref == 'refs/heads/main'" in jobs[name]["if"]
-    assert all("timeout-minutes" in job for job in jobs.values())
     assert "secrets." not in (ROOT / WORKFLOW).read_text(encoding="utf-8")
 
 
