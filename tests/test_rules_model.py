@@ -11,8 +11,10 @@ import textwrap
 import warnings
 from pathlib import Path
 
+import cloudpickle
 import joblib
 import pytest
+import sklearn
 from sklearn.linear_model import LinearRegression
 
 from amlready import project, rules
@@ -779,3 +781,54 @@ def test_a_module_that_nothing_is_known_to_install_is_noted():
             "import our_features, certifi, urllib3, setuptools, azure.mystery, _private",
         ]
     }
+
+
+# --- what an MLflow model's own conda file installs ------------------------------------------------------------------
+
+NO_CODE = DEPLOYMENT.partition("environment:")[0].replace("azureml:ours:1", "{path: model, type: mlflow_model}")
+SAVED = """\
+flavors:
+  python_function:
+    env: {conda: conda.yaml}
+    model_path: model.pkl
+    python_version: 3.11.7
+"""
+
+
+@pytest.mark.parametrize(
+    ("installs", "deployment", "reported"),
+    [
+        ("scikit-learn==1.5.2", NO_CODE, 1),
+        (f"scikit-learn=={sklearn.__version__}", NO_CODE, 0),
+        ("scikit-learn==1.5.2\n      - numpy==1.24.4", NO_CODE, 2),
+        ("scikit-learn==1.5.2", NO_CODE + "environment: azureml:elsewhere:1\n", 0),
+    ],
+)
+def test_a_model_without_code_is_compared_with_its_own_conda_file(installs, deployment, reported):
+    files("model/MLmodel", content=SAVED)
+    files("model/conda.yaml", content=CONDA.replace("scikit-learn==1.9.1", installs))
+    joblib.dump(MODEL, "model/model.pkl")
+    Path("deployment.yml").write_text(deployment)
+    found = rules.run(project.load([Path(".")]), [rules.rules()["mlflow-conda-differs"]])
+    assert len(found) == reported
+    assert all(each.problem.span.source.path == Path("model/conda.yaml") for each in found)
+
+
+@pytest.mark.parametrize(
+    ("made_by", "python", "is_function", "reported"),
+    [
+        ("3.10.13", "3.12", True, True),
+        ("3.12.1", "3.12", True, False),
+        ("3.12.1", "3.12.7", True, False),
+        ("3.10.13", "3", True, False),
+        ("3.10.13", "3.12", False, False),
+        ("unknown", "3.12", True, False),
+    ],
+)
+def test_functions_in_a_model_are_those_of_one_python(made_by, python, is_function, reported):
+    files("model/MLmodel", content=SAVED.replace("3.11.7", made_by))
+    files("model/conda.yaml", content=CONDA.replace("python=3.12", f"python={python}"))
+    Path("model/model.pkl").write_bytes(cloudpickle.dumps((lambda value: value) if is_function else MODEL))
+    Path("deployment.yml").write_text(NO_CODE)
+    found = rules.run(project.load([Path(".")]), [rules.rules()["code-of-another-python"]])
+    assert bool(found) is reported

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ...pickles import Pickle
 
 
-def _model_here(model: Model, file: str) -> tuple[Related, ...]:
+def model_here(model: Model, file: str) -> tuple[Related, ...]:
     entry = model.find("path")
     return (Related(entry.value.span, f"{file} is in this model"),) if entry else ()
 
@@ -66,12 +66,17 @@ def scikit_learn_differs(deployment: Deployment, model: Model, conda: Conda) -> 
           - pip:
               - scikit-learn==1.5.2
     """
+    yield from scikit_learn_problems(deployment, model, conda)
+
+
+def scikit_learn_problems(deployment: Deployment, model: Model, conda: Conda) -> Iterator[Problem]:
+    """Where another scikit-learn is installed than the model was pickled with."""
     for file, pickle in loaded_pickles(deployment, model):
         version = pickle.scikit_learn
         for each in conda.packages.named("scikit-learn") if version else ():
             if version and _is_another(each, version):
                 message = f"the model was pickled with scikit-learn {version}; install scikit-learn=={version}"
-                yield Problem(each.node.span, message, _model_here(model, file))
+                yield Problem(each.node.span, message, model_here(model, file))
 
 
 def _is_another(entry: Requirement, version: str) -> bool:
@@ -123,13 +128,18 @@ def numpy_older_than_model(deployment: Deployment, model: Model, conda: Conda) -
           - pip:
               - numpy==2.4.6
     """
+    yield from numpy_problems(deployment, model, conda)
+
+
+def numpy_problems(deployment: Deployment, model: Model, conda: Conda) -> Iterator[Problem]:
+    """Where numpy is installed that cannot read the model."""
     for file, pickle in loaded_pickles(deployment, model):
         needed = _needed_numpy(pickle)
         for each in conda.packages.named("numpy") if needed else ():
             asked = stretch(each.condition, conda=each.manager == "conda")
             if needed and asked is not None and not asked.reaches(needed):
                 message = f"the model was pickled with numpy 2, and needs numpy {needed} or later to be loaded"
-                yield Problem(each.node.span, message, _model_here(model, file))
+                yield Problem(each.node.span, message, model_here(model, file))
 
 
 def _needed_numpy(pickle: Pickle) -> str | None:
@@ -189,7 +199,7 @@ def pickle_needs_package(deployment: Deployment, model: Model, conda: Conda) -> 
         missing = {names[0] for each in pickle.names if (names := _needs(each)) and not known.intersection(names)}
         for name in sorted(missing):
             message = f"{name} is not installed, and {file} cannot be loaded without it; add it under pip"
-            yield Problem(packages_span(conda), message, _model_here(model, file))
+            yield Problem(packages_span(conda), message, model_here(model, file))
 
 
 def _needs(name: str) -> tuple[str, ...]:
@@ -232,8 +242,13 @@ def pickle_newer_than_python(deployment: Deployment, model: Model, conda: Conda)
           - python=3.12
           - pip=26.1.1
     """
+    yield from python_problems(deployment, model, conda)
+
+
+def python_problems(deployment: Deployment, model: Model, conda: Conda) -> Iterator[Problem]:
+    """Where Python is installed that cannot read the model."""
     entry, runs = python(conda), minor(conda)
     for file, pickle in loaded_pickles(deployment, model) if entry and runs else ():
         if entry and runs and pickle.protocol >= 5 and is_before(runs, "3.8"):
             message = f"Python {runs} cannot read {file}, a pickle of protocol {pickle.protocol}; it needs 3.8 or later"
-            yield Problem(entry.node.span, message, _model_here(model, file))
+            yield Problem(entry.node.span, message, model_here(model, file))
