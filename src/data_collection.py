@@ -244,7 +244,7 @@ class Outbox:
         try:
             thread.start()
             thread.join(self._patience)
-        except RuntimeError:  # From Python 3.12 on none is started while the process ends; the time of grace is limit
+        except RuntimeError:  # from Python 3.12 on no thread starts while the process ends; then the grace is the limit
             send()
         if not answers:
             waited, self._patience = self._patience, min(2 * self._patience, LONGEST_PATIENCE)
@@ -342,8 +342,9 @@ class DataCollection:
             if self._closing.is_set():
                 raise RuntimeError("the process is ending")
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="data-collection", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="data-collection", daemon=True)
+                thread.start()
+                self._thread = thread
             self.accepted += 1
             self._memory += size + REQUEST_BYTES
             self._requests.append(request)

@@ -228,6 +228,51 @@ def test_a_queue_of_the_collector_that_is_full_makes_us_wait_and_loses_nothing(m
     assert collection.lost == {}
 
 
+def test_it_arrives_where_no_thread_starts_any_more(make: Make, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from Python 3.12 on while a process ends."""
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name != "data-collection":
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+        start(thread)
+
+    collection = make()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        collect(collection, range(10))
+        collection.close()
+
+    assert numbers(agent) == dict.fromkeys(range(10), 1)
+
+
+def test_without_a_thread_of_our_own_every_request_is_counted_until_there_is_one(
+    make: Make, agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    collection = make()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        collect(collection, range(10))
+    collect(collection, range(10, 20))
+    collection.close()
+
+    assert collection.lost == {"requests dropped: RuntimeError: can't start new thread": 10}
+    assert numbers(agent) == dict.fromkeys(range(10, 20), 1)
+
+
+def test_what_comes_after_the_end_is_dropped_and_counted(make: Make, agent: Agent) -> None:
+    collection = make()
+    collect(collection, range(10))
+    collection.close()
+    collect(collection, range(10, 20))
+
+    assert collection.lost == {"requests dropped: RuntimeError: the process is ending": 10}
+    assert numbers(agent) == dict.fromkeys(range(10), 1)
+
+
 def test_a_collector_torn_down_by_somebody_else_starts_again(make: Make, agent: Agent) -> None:
     collection = make()
     collect(collection, range(10))
