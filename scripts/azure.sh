@@ -8,6 +8,10 @@
 # shellcheck source=scripts/environment.sh
 source scripts/environment.sh
 
+# What az has said on standard error, for likely_cause to look at.
+errors=$(mktemp)
+trap 'rm -f "$errors"' EXIT
+
 # --- the command line ------------------------------------------------------------------------------------------------
 
 # usage: the comment at the head of the script that runs.
@@ -272,7 +276,7 @@ put_endpoint() {
 
 # put_deployment FILE: create or update it. One that never came to serve is made afresh.
 put_deployment() {
-    local state each arguments
+    local state each arguments there wanted
     arguments=(--file "$1" --name "$deployment" --endpoint-name "$endpoint" ${sets[@]+--set "${sets[@]}"} --output none)
     state=$(settled online-deployment --name "$deployment" --endpoint-name "$endpoint")
     if [[ $state == *failed || $state == *canceled ]] && [[ " $(live "$traffic") " != *" $deployment "* ]]; then
@@ -289,6 +293,10 @@ put_deployment() {
         [[ ${each%%=*} != *[.[]* ]] ||
             fail "$deployment exists, and then az takes no --set within ${each%%[.[=]*}; write it into $1"
     done
+    wanted=$(chosen instance_type "$1")
+    there=$(seen online-deployment instance_type --name "$deployment" --endpoint-name "$endpoint")
+    [[ -z $wanted || -z $there || $(small <<<"$wanted") == "$(small <<<"$there")" ]] ||
+        fail "$deployment runs on $there and keeps it; for $wanted, scripts/rollout.sh --file $1 --deployment-name NAME puts another one in its place"
     say "deployment: updating $deployment"
     # As text, which is what the values are when it is created.
     attempt aml online-deployment update "${arguments[@]}" --force-string || failed "deployment $deployment" logs
@@ -327,7 +335,7 @@ remove_monitor() {
 # register KIND FILE REFERENCE: the version that the deployment refers to, from FILE, unless it is there. What is inline,
 # or is not the asset of FILE, is none of ours.
 register() {
-    local name version
+    local name version which
     name=$(written name "$2")
     version=$(written version "$2")
     case $3 in
@@ -335,27 +343,44 @@ register() {
         "azureml:$name@latest") ;;
         *) return 0 ;;
     esac
-    if [[ -n $(seen "$1" name --name "$name" --version "$version") ]]; then
-        say "$1: $name:$version is registered"
+    # A file without a version gets the next one.
+    which=(--label latest)
+    [[ -z $version ]] || which=(--version "$version")
+    if [[ -n $(seen "$1" name --name "$name" "${which[@]}") ]]; then
+        say "$1: $name:${version:-latest} is registered"
     else
-        say "$1: registering $name:$version"
-        attempt aml "$1" create --file "$2" --version "$version" --output none || failed "$1 $name:$version"
+        say "$1: registering $name${version:+:$version}"
+        attempt aml "$1" create --file "$2" ${version:+--version "$version"} --output none || failed "$1 $name"
     fi
 }
 
-# landing: print where requests go, and where what is collected of them lands.
+# landing FILE: print where requests go, and where what is collected of them lands. It is an error if that is less than
+# FILE enables: nobody would notice.
 landing() {
-    local found each
+    local found each id wanted
     found=$(seen online-endpoint scoring_uri --name "$endpoint")
     printf 'scoring URI: %s\n' "$found"
-    found=$(seen online-deployment "values(data_collector.collections || \`{}\`)[?enabled=='true'].data" \
-        --name "$deployment" --endpoint-name "$endpoint")
+    id=$(seen online-deployment id --name "$deployment" --endpoint-name "$endpoint")
+    # az ml does not show which data assets the collections have.
+    found=$(az resource show --ids "$id" --api-version 2023-04-01-preview --output tsv --only-show-errors --query \
+        "values(properties.dataCollector.collections || \`{}\`)[?dataCollectionMode=='Enabled'].dataId") ||
+        fail "az cannot say what $deployment collects"
+    wanted=$(enabled "$1")
+    (($(wc -w <<<"$found") >= wanted)) ||
+        fail "$deployment collects $(wc -w <<<"$found" | tr -d ' ') of the $wanted collections that $1 enables; scripts/rollout.sh --file $1 --deployment-name NAME puts another one in its place"
     for each in $found; do
         # The end of an id: /data/NAME/versions/VERSION
         each=${each##*/data/}
         found=$(seen data path --name "${each%%/*}" --version "${each##*/}")
         printf 'collected data: %s\n' "$found"
     done
+}
+
+# enabled FILE: how many collections a deployment enables; 0 if --set may have changed that.
+enabled() {
+    local each
+    for each in ${sets[@]+"${sets[@]}"}; do [[ $each != data_collector* ]] || { echo 0 && return; }; done
+    sed 's/#.*//' "$1" | { grep -oiE "(^|[^_[:alnum:]])enabled:[[:space:]]*[\"']?true" || true; } | wc -l
 }
 
 # --- when it fails ---------------------------------------------------------------------------------------------------

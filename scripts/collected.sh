@@ -45,8 +45,6 @@ amlready=$(amlready_program)
 # A window with an end is shown alone, without what was fetched for others.
 into=${into:-.amlready/azure${until:+-$first-$last}}
 path=${path:-modelDataCollector/$endpoint}
-errors=$(mktemp)
-trap 'rm -f "$errors"' EXIT
 connect
 
 store=$(seen datastore '[[account_name, container_name || filesystem]]' --name "$datastore")

@@ -19,8 +19,6 @@ options 'file: endpoint-file: local-model endpoint-name: deployment-name: set al
 file=$(as_given "${file:-${local_model:+variants/local-model.yml}}" deployment.yml)
 endpoint_file=$(as_given "$endpoint_file" endpoint.yml)
 names "$file"
-errors=$(mktemp)
-trap 'rm -f "$errors"' EXIT
 
 check "$endpoint_file" "$file"
 connect
@@ -33,4 +31,4 @@ if [[ -n $(live "$traffic") && -z $all_traffic ]]; then
 elif [[ " $traffic " != *" $deployment=100 "* ]]; then
     send "$deployment=100"
 fi
-landing
+landing "$file"

@@ -12,8 +12,6 @@ options 'endpoint-name: deployment-name: words' "$@"
 ((${#words[@]} <= 1)) || wrong "one request at a time"
 request=$(as_given "${words[0]-}" sample-request.json)
 names deployment.yml
-errors=$(mktemp)
-trap 'rm -f "$errors"' EXIT
 connect
 
 attempt aml online-endpoint invoke --name "$endpoint" --request-file "$request" \

@@ -15,10 +15,8 @@ options 'endpoint-name: deployment-name: lines: container:' "$@"
 whole lines "$lines" 1 100000
 case $container in inference-server | storage-initializer) ;; *) wrong "there is no container $container" ;; esac
 names deployment.yml
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
 connect
 
 aml online-deployment get-logs --name "$deployment" --endpoint-name "$endpoint" --container "$container" \
-    --lines "$lines" | tee "$log"
-likely_cause "$log"
+    --lines "$lines" | tee "$errors"
+likely_cause "$errors"

@@ -20,8 +20,6 @@ target=$(watched "$file")
 endpoint_name=${endpoint_name:-${AML_ENDPOINT:-${target%%:*}}} deployment_name=${deployment_name:-${target##*:}}
 names "$file"
 name=$(monitor_of "$file")
-errors=$(mktemp)
-trap 'rm -f "$errors"' EXIT
 
 if [[ -n $delete ]]; then
     connect

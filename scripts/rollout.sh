@@ -28,8 +28,6 @@ file=$(as_given "$file" variants/green.yml)
 request=$(as_given "$request" sample-request.json)
 [[ -z $endpoint_file ]] || endpoint_file=$(as_given "$endpoint_file" '')
 names "$file"
-errors=$(mktemp)
-trap 'rm -f "$errors"' EXIT
 connect
 
 traffic=''

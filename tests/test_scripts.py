@@ -18,9 +18,11 @@ pytest_plugins = ("fake_az.fixtures",)
 
 CHECKED = "amlready check endpoint.yml deployment.yml model.yml environment.yml"
 BLUE = f"--name blue --endpoint-name {NAME}"
+ID = f"/subscriptions/s/resourceGroups/g/onlineEndpoints/{NAME}/deployments/blue"
 LANDING = [
     f"ml online-endpoint show --name {NAME}",
     f"ml online-deployment show {BLUE}",
+    f"resource show --ids {ID} --api-version 2023-04-01-preview",
     *(f"ml data show --name {NAME}-blue-{each} --version 1" for each in ("model_inputs", "model_outputs")),
 ]
 CREATED = [
@@ -79,7 +81,7 @@ def test_a_second_deploy_updates_the_deployment_and_nothing_else(deployed):
     before = deployed.state["endpoints"][NAME] | {}
     ran = deployed.run("deploy.sh")
     assert (ran.status, ran.changes) == (0, [CHECKED, UPDATED])
-    assert ran.calls[-4:] == LANDING
+    assert ran.calls[-len(LANDING) :] == LANDING
     assert deployed.state["endpoints"][NAME] == before
 
 
@@ -142,6 +144,53 @@ def test_a_setting_that_az_takes_only_at_creation_is_refused_before_it_is_tried(
     assert ran.status == 1
     assert "no --set within environment_variables; write it into deployment.yml" in ran.err
     assert not [call for call in ran.calls if "online-deployment update" in call]
+
+
+def test_another_instance_type_is_refused_before_anything_is_updated(deployed):
+    edit(deployed.root / "deployment.yml", "instance_type: Standard_D2as_v4", "instance_type: Standard_D4as_v4")
+    ran = deployed.run("deploy.sh")
+    assert (ran.status, ran.changes) == (1, [CHECKED])
+    assert "blue runs on Standard_D2as_v4 and keeps it; for Standard_D4as_v4, scripts/rollout.sh" in ran.err
+    again = deployed.run("deploy.sh", "--set", "instance_type=STANDARD_D2AS_V4")
+    assert "online-deployment update" in again.changes[-1]
+
+
+def test_collection_that_an_update_switches_on_or_off_is_sent(deployed):
+    edit(deployed.root / "deployment.yml", 'model_outputs:\n      enabled: "true"', 'model_outputs: {enabled: "false"}')
+    ran = deployed.run("deploy.sh")
+    assert (ran.status, ran.changes) == (0, [CHECKED, UPDATED])
+    assert ran.out.splitlines()[1:] == [
+        f"collected data: azureml://datastores/workspaceblobstore/paths/modelDataCollector/{NAME}/blue/model_inputs"
+    ]
+    edit(deployed.root / "deployment.yml", 'model_outputs: {enabled: "false"}', 'model_outputs: {enabled: "true"}')
+    assert deployed.run("deploy.sh").out.count("collected data: ") == 2
+
+
+@pytest.mark.parametrize(
+    ("there", "found"),
+    [(None, 0), ({"collections": {"model_inputs": {"enabled": "true", "data": "/data/d/versions/1"}}}, 1)],
+)
+def test_a_deployment_that_collects_less_than_its_file_says_is_an_error(deployed, there, found):
+    place = f"endpoints/{NAME}/deployments/blue/data_collector"
+    lost = {"happens": True, "succeeds": True, "leaves": {place: there}}
+    deployed.outcome("ml online-deployment update", lost)
+    ran = deployed.run("deploy.sh")
+    assert (ran.status, len(ran.out.splitlines())) == (1, 1)
+    sentence = f"blue collects {found} of the 2 collections that deployment.yml enables; scripts/rollout.sh"
+    assert sentence in ran.err.splitlines()[-1]
+
+
+def test_an_asset_whose_file_has_no_version_is_registered_once(stage):
+    edit(stage.root / "model.yml", 'version: "1"', "")
+    latest = ("--set", "model=azureml:scikit-model@latest")
+    stage.state["model"] = {}
+    ran = stage.run("deploy.sh", *latest)
+    assert (ran.status, [call for call in ran.changes if " model " in call]) == (
+        0,
+        ["ml model create --file model.yml"],
+    )
+    assert "ml model show --name scikit-model --label latest" in ran.calls
+    assert not [call for call in stage.run("deploy.sh", *latest).changes if " model " in call]
 
 
 def test_an_interrupted_run_is_waited_for_and_taken_up(deployed):

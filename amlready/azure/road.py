@@ -15,7 +15,7 @@ from ..overrides import Override, named
 from ..project import Reading
 from ..specs import AnySpec, Conda, Data, Deployment, Endpoint, Environment, Model, Monitor, Project, Spec, asset_name
 from .commands import Command, Kind
-from .state import Existing, Registered, State
+from .state import Existing, State
 from .workspace import LATEST, asset
 
 _KINDS: dict[type[Spec], Kind] = {
@@ -136,7 +136,7 @@ def _registrations(deployment: Deployment, state: State) -> Iterator[Command]:
         if spec is None or version is None:
             continue
         given = version not in ("", spec.version)
-        if Registered(path, spec.name or "", version or spec.version or "") not in state.registered:
+        if not state.has(path, spec.name or "", version or spec.version or ""):
             yield Command(kind, spec.source.path, (named("--version", "version", version),) if given else ())
 
 
@@ -164,7 +164,12 @@ def _references(deployment: Deployment, registered: tuple[Command, ...], state: 
     kinds = [each.kind for each in registered]
     for key, path, kind in _ASSETS:
         found = asset_name(deployment.get(key))
-        if found and kind not in kinds and found[1] and Registered(path, *found) not in state.registered:
+        if (
+            found
+            and kind not in kinds
+            and found[1]
+            and not state.has(path, found[0], "" if found[1] == "latest" else found[1])
+        ):
             yield asset(path, found[0], LATEST if found[1] == "latest" else found[1])
 
 

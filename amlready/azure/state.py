@@ -61,6 +61,10 @@ class State:
     def resources(self) -> list[dict[str, Any]]:
         return [*(each.resource for each in self.existing), *(each.resource for each in self.registered)]
 
+    def has(self, kind: str, name: str, version: str = "") -> bool:
+        """Whether this version is registered; any, where none is said."""
+        return any((each.kind, each.name) == (kind, name) and version in ("", each.version) for each in self.registered)
+
     def find(self, endpoint: str, deployment: str = "") -> Existing | None:
         wanted = endpoint.lower(), deployment.lower()
         return next((each for each in self.existing if (each.endpoint, each.deployment) == wanted), None)

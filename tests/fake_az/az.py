@@ -3,7 +3,8 @@
 `FAKE_AZ_STATE` is the file with that Azure, `FAKE_AZ_CALLS` the one where calls go, a JSON list on each line. What the
 commands do is in `azure_model`. An outcome in the state's `outcomes` (command → list, one for each call, null for
 success) makes a call fail with `stderr` and `status`, leave values at places of the state (`leaves`), or do its work
-(`happens`) and then hang until it is interrupted (`hangs`, a file that tells when).
+(`happens`) and then succeed all the same (`succeeds`), or hang until it is interrupted (`hangs`, a file that tells
+when).
 """
 
 from __future__ import annotations
@@ -130,6 +131,8 @@ def run(command: str, given: dict[str, Any], state: State, save: Any) -> Any:
     for place, value in outcome.get("leaves", {}).items():
         _leave(state, place.split("/"), value)
     save()
+    if outcome.get("succeeds"):
+        return None
     if outcome.get("hangs"):
         Path(outcome["hangs"]).touch()
         time.sleep(30)

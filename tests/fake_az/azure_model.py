@@ -196,11 +196,33 @@ def deployment_show(state: State, options: Options) -> State:
     endpoint = state["endpoints"].get(options["--endpoint-name"], {"deployments": {}})
     if options["--name"] not in endpoint["deployments"]:
         raise Refusal("Met error <class 'ValueError'>:Deployment does not exist.")
-    return _seen(endpoint["deployments"][options["--name"]])
+    return _printed(endpoint["deployments"][options["--name"]])
+
+
+def _printed(deployment: State) -> State:
+    """The extension prints an empty mapping for a collection's data asset, whichever it is."""
+    shown = _seen(deployment)
+    for collection in (shown.get("data_collector") or {}).get("collections", {}).values():
+        collection["data"] = {}
+    return shown
 
 
 def deployment_list(state: State, options: Options) -> list[State]:
-    return [_seen(each) for each in _deployments(state, options).values()]
+    return [_printed(each) for each in _deployments(state, options).values()]
+
+
+def resource_show(state: State, options: Options) -> State:
+    """A deployment as the management API has it, as far as the scripts ask."""
+    deployments = [each for endpoint in state["endpoints"].values() for each in endpoint["deployments"].values()]
+    deployment = _there({each["id"]: each for each in deployments}, options["--ids"][0], "Resource")
+    collections = {
+        name: {
+            "dataCollectionMode": "Enabled" if str(each.get("enabled")).lower() == "true" else "Disabled",
+            "dataId": each["data"],
+        }
+        for name, each in (deployment["data_collector"] or {}).get("collections", {}).items()
+    }
+    return {"properties": {"dataCollector": {"collections": collections} if collections else None}}
 
 
 def deployment_create(state: State, options: Options) -> State:
@@ -214,10 +236,14 @@ def deployment_update(state: State, options: Options) -> State:
     """With a file, what is there is not fetched, so `--set` finds no keys to go into."""
     if options["--name"] not in _deployments(state, options):
         raise Refusal("Met error <class 'ValueError'>:Deployment does not exist")
+    there = _deployments(state, options)[options["--name"]]
     nested = [each for each in options.get("--set", []) if re.match(r"[^=]*[.\[]", each)]
     if "--file" in options and nested:
         raise Refusal(f"Couldn't find '{re.split(r'[.=[]', nested[0])[0]}' in ''. Available options: []")
-    return _put_deployment(state, options, _override(_spec(options), options.get("--set", [])))
+    spec = _override(_spec(options), options.get("--set", []))
+    if str(spec.get("instance_type")).lower() != str(there.get("instance_type")).lower():
+        raise Refusal("(BadArgument) The instance type of a deployment cannot be changed.")
+    return _put_deployment(state, options, spec)
 
 
 def _put_deployment(state: State, options: Options, spec: State) -> State:
@@ -239,6 +265,7 @@ def _put_deployment(state: State, options: Options, spec: State) -> State:
         "endpoint_name": endpoint,
         "model": spec["model"],
         "environment": spec["environment"],
+        "instance_type": spec.get("instance_type"),
         "instance_count": int(spec["instance_count"]),
         "data_collector": collector,
         "provisioning_state": "Succeeded",
@@ -272,6 +299,8 @@ def show(kind: str) -> Callable[[State, Options], State]:
 
     def shown(state: State, options: Options) -> State:
         name, version = options["--name"], options.get("--version")
+        if options.get("--label") == "latest":
+            version = next((key.split(":")[1] for key in reversed(state[kind]) if key.startswith(f"{name}:")), None)
         there = _there(state[kind], f"{name}:{version}" if version else name, kind)
         where = f"azureml:/subscriptions/s/resourceGroups/g/workspaces/w/{kind}s/{name}/versions/{version}"
         return {"id": where, "name": name} | there
@@ -284,7 +313,8 @@ def register(kind: str) -> Callable[[State, Options], State]:
 
     def registered(state: State, options: Options) -> State:
         spec = _spec(options)
-        key = f"{spec['name']}:{options.get('--version', spec['version'])}"
+        count = sum(key.startswith(f"{spec['name']}:") for key in state[kind])
+        key = f"{spec['name']}:{options.get('--version', spec.get('version', count + 1))}"
         if key in state[kind]:
             raise Refusal(f"(UserError) {kind} {key} already exists.")
         state[kind][key] = {"version": key.split(":")[1]}
@@ -370,6 +400,7 @@ def download_batch(state: State, options: Options) -> list[str]:
 HANDLERS: dict[str, Callable[[State, Options], Any]] = {
     "account show": account_show,
     "extension list": extension_list,
+    "resource show": resource_show,
     "configure": configure,
     "ml workspace show": workspace_show,
     "ml online-endpoint show": endpoint_show,

@@ -56,7 +56,8 @@ class Result:
     def changes(self) -> list[str]:
         """The calls that are not only questions."""
         asks = re.compile(
-            r"(ml [\w-]+ show|ml online-deployment list|monitor autoscale list|account|extension|configure) ?"
+            r"(ml [\w-]+ show|resource show|ml online-deployment list|monitor autoscale list"
+            r"|account|extension|configure) ?"
         )
         return [call for call in self.calls if not asks.match(call)]
 
