@@ -486,6 +486,12 @@ for number, outside in enumerate(
         "file-not-uploaded",
     )
 shape(
+    "import by the folder's name",
+    "# score.py\nfrom src.helper import help_out\n\n\n" + START + RUN + "# helper.py\ndef help_out(): pass\n",
+    BOOT,
+    "import-by-folder-name",
+)
+shape(
     "file that is written first",
     "def init():\n    open('log.txt', 'w').close()\n    open('log.txt').close()\n\n\n" + RUN,
     200,
@@ -1011,6 +1017,26 @@ def test_a_path_that_is_made_of_very_many_parts_is_left_alone(made, tmp_path):
     head = "from pathlib import Path\n\nHERE = Path(__file__).parent\n\n\n"
     script = f"{head}def init():\n    open({made} / 'labels.txt')\n\n\n{RUN}"
     assert names(check(tmp_path, {"score.py": script})) == set()
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("from src import helper\n", {"import-by-folder-name"}),
+        ("import src.helper\n", {"import-by-folder-name"}),
+        ("from src.other import helper\n", set()),
+        ("try:\n    from src.helper import x\nexcept ImportError:\n    from helper import x\n", set()),
+        ("import sys\n\nsys.path.append('..')\nfrom src.helper import x\n", set()),
+        ("from helper import src\n", set()),
+    ],
+)
+def test_the_name_of_the_folder_is_no_package(script, expected, tmp_path):
+    assert names(check(tmp_path, {"score.py": f"{script}\n\n{START}{RUN}", "helper.py": "x = src = 1\n"})) == expected
+
+
+def test_a_package_of_the_folders_name_may_be_in_the_folder(tmp_path):
+    script = f"from src.helper import x\n\n\n{START}{RUN}"
+    assert names(check(tmp_path, {"score.py": script, "src/helper.py": "x = 1\n", "helper.py": "x = 1\n"})) == set()
 
 
 # --- the sample request shows what text cannot -----------------------------------------------------------------------

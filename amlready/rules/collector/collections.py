@@ -8,7 +8,7 @@ from ...diagnostic import Level, Problem, Related
 from ...document import Entry, Scalar, Sequence
 from ...script import Script, literal
 from ...specs import Deployment, Monitor, Project
-from ...suggest import listed
+from ...suggest import did_you_mean, listed
 from .. import rule
 
 PAYLOAD = frozenset(("request", "response"))
@@ -36,7 +36,7 @@ def collection_not_collected(deployment: Deployment, script: Script) -> Iterator
 
     Azure registers a data asset for the collection and no data ever reaches it. The collections `request` and
     `response` are filled by Azure itself and need no Collector. Not reported when the script makes a Collector whose
-    name is not a literal.
+    name is not a literal, or one for a collection of nearly this name that the deployment does not have.
 
     Bad::
 
@@ -77,9 +77,10 @@ def collection_not_collected(deployment: Deployment, script: Script) -> Iterator
     if deployment.collections is None or None in names or any(call.has_star for call in script.collectors):
         return
     known = {str(name).lower() for name in names}
+    elsewhere = known - {str(entry.key.value).lower() for entry in deployment.collections}
     for entry in deployment.collections:
         name = str(entry.key.value)
-        if enabled(entry) and name.lower() not in PAYLOAD | known:
+        if enabled(entry) and name.lower() not in PAYLOAD | known and not did_you_mean(name, elsewhere):
             at = script.collectors[0].name_span if script.collectors else script.source.top
             related = (Related(at, f"the script makes {len(names)} Collector(s), none of this name"),)
             yield Problem(

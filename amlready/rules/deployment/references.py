@@ -46,6 +46,8 @@ def unknown_endpoint(deployment: Deployment, project: Project) -> Iterator[Probl
     name = str(node.value)
     folder = deployment.folder
     above = [each for place in (folder, *folder.parents) for each in project.endpoints_in.get(place, ())]
+    if any(unfit(each.name or "") for each in above):
+        return  # what the endpoint will be called is still to be seen
     beside = [each for place in (folder, folder.parent) for each in project.endpoints_below.get(place, ())[:_COMPARED]]
     hint = did_you_mean(name, [each.name for each in [*above, *beside][:_COMPARED] if each.name])
     if above or hint:

@@ -84,6 +84,8 @@ def monitor_target_unknown(monitor: Monitor, project: Project) -> Iterator[Probl
         return
     endpoint, deployment = named
     mine = project.deployments_of.get(endpoint.lower(), [])
+    if not mine and endpoint.lower() in project.endpoints_named:
+        return
     if mine:
         hint = did_you_mean(deployment, [each.name for each in mine if each.name])
         message = f"no deployment of {endpoint!r} is called {deployment!r}{hint}"
@@ -275,6 +277,8 @@ def _not_collected(monitor: Monitor, project: Project) -> list[str] | None:
     found = targets(monitor, project)
     if not found or any(each.collections is not None and _lacks(each) for each in found):
         return None  # not here, or a finding of its own
+    if any(each.find("data_collector") and each.collections is None for each in found):
+        return None  # azure-ai-ml refuses such a deployment
     return [name for name in MONITORED if not any(_is_on(each, name) for each in found)]
 
 

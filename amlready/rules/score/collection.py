@@ -61,6 +61,8 @@ def collector_not_enabled(script: Script, deployment: Deployment) -> Iterator[Pr
             global inputs
             inputs = Collector(name="model_inputs", on_error=print)
     """
+    if deployment.find("data_collector") and deployment.collections is None:
+        return  # azure-ai-ml refuses such a file
     declared = {str(each.key.value).lower(): each for each in deployment.collections or ()}
     on = {name for name, each in declared.items() if enabled(each) and name not in PAYLOAD}
     taken = {named[1].lower() for each in script.collectors if (named := _named(each))}

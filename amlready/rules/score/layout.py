@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ...diagnostic import Level, Problem, Related
 from ...frozen import once
+from ...reach import imported_modules, imports
 from ...script import CONFIG, Script
 from ...specs import Deployment
 from ...syntax import Module, is_main_guard
@@ -147,6 +148,59 @@ def import_from_code_root(script: Script, deployment: Deployment) -> Iterator[Pr
                     "the server adds only the script's own folder to the module path"
                 )
                 yield Problem(module.span(node), message, related)
+
+
+@rule(Level.WARNING)
+def import_by_folder_name(script: Script, deployment: Deployment) -> Iterator[Problem]:
+    """The script imports a module by the name of the folder that is uploaded, or that it is in itself.
+
+    What is in the `code` folder is uploaded, not the folder, and the server puts the script's own folder on the module
+    path: `from src.features import prepare`, which works from the repository's root, ends with
+    `ModuleNotFoundError: No module named 'src'`, and the container never becomes ready (run on azmlinfsrv 1.5.1).
+
+    Bad::
+
+        # src/score.py
+        from src.features import prepare
+
+        def init():
+            pass
+
+        def run(data):
+            return prepare(data)
+
+        # src/features.py
+        def prepare(data):
+            return data
+
+    Good::
+
+        # src/score.py
+        from features import prepare
+
+        def init():
+            pass
+
+        def run(data):
+            return prepare(data)
+
+        # src/features.py
+        def prepare(data):
+            return data
+    """
+    code, folder = deployment.code, script.source.path.parent
+    if code is None or _changes_path(script) or _variable(deployment, "PYTHONPATH"):
+        return
+    named = {os.path.basename(os.path.abspath(folder)): script.beside}
+    named.setdefault(os.path.basename(os.path.abspath(code.path)), code.names)
+    for module in imported_modules(script):
+        for node, name in imports(module):
+            top, _, rest = name.partition(".")
+            inner = rest.partition(".")[0]
+            if {top, top + ".py"} & script.beside or not {inner, inner + ".py"} & named.get(top, frozenset()):
+                continue
+            message = f"no module is called {top!r} there, which is the name of a folder; import {inner!r} without it"
+            yield Problem(module.span(node), message)
 
 
 def _absolute(module: Module) -> Iterator[tuple[ast.stmt, str]]:
