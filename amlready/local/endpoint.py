@@ -74,6 +74,7 @@ class LocalEndpoint:
         self.deployments = tuple(deployments)
         self.root = root
         self.running: tuple[Running, ...] = ()
+        self.was_live = False
         self._port = port
         self._logs = logs
         self._startup_timeout = startup_timeout
@@ -93,6 +94,7 @@ class LocalEndpoint:
             with self._patience():
                 wait_until_live([each.server for each in self.running], self._startup_timeout, self._stop)
             self._undo = undo.pop_all()
+        self.was_live = True
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -174,7 +176,7 @@ def serve(
             _say(f"starting {', '.join(each.deployment for each in deployments)}; Ctrl-C stops")
             for remark in _before(deployments):
                 _say(remark)
-            with endpoint:
+            with _summing_up(endpoint), endpoint:
                 print("\n".join(_introduction(endpoint)), flush=True)
                 while not stop.wait(0.2):
                     endpoint.check()
@@ -187,10 +189,17 @@ def serve(
         except (LayoutError, OSError, ValueError) as error:
             _say(f"amlready: {error}")
             return 1
-        finally:
-            for line in _summary(endpoint):
-                _say(line)
     return 0
+
+
+@contextmanager
+def _summing_up(endpoint: LocalEndpoint) -> Iterator[None]:
+    """Say what was collected once it has ended, if it was live; where it failed, the reason then comes last."""
+    try:
+        yield
+    finally:
+        for line in _summary(endpoint) if endpoint.was_live else ():
+            _say(line)
 
 
 @contextmanager
