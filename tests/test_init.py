@@ -221,7 +221,7 @@ def test_an_endpoint_that_was_made_answers_and_collects(tmp_path, model):
 def post(uri: str, body: bytes) -> tuple[int, object]:
     request = urllib.request.Request(uri, body, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:

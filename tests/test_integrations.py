@@ -47,7 +47,7 @@ def repository(tmp_path) -> Path:
 
 
 def git(folder: Path, *arguments: str) -> None:
-    subprocess.run(["git", "-C", str(folder), *arguments], check=True, timeout=60)
+    subprocess.run(["git", "-C", str(folder), *arguments], check=True, timeout=300)
 
 
 def damage(repository: Path) -> None:
@@ -75,7 +75,7 @@ def hook_source(tmp_path_factory) -> Path:
     """This repository as pre-commit would clone it: the working tree's package and definitions, committed."""
     made = tmp_path_factory.mktemp("hook")
     copied = ["pyproject.toml", "README.md", "LICENSE", ".pre-commit-hooks.yaml", "amlready"]
-    subprocess.run(["cp", "-r", *(str(ROOT / name) for name in copied), str(made)], check=True, timeout=60)
+    subprocess.run(["cp", "-r", *(str(ROOT / name) for name in copied), str(made)], check=True, timeout=300)
     git(made, "init", "--quiet")
     git(made, "add", ".")
     git(made, "-c", "user.name=x", "-c", "user.email=x@example.com", "commit", "--quiet", "--message", "x")

@@ -75,7 +75,7 @@ def test_train_py_runs_from_anywhere_and_prints_its_metrics(tmp_path: Path) -> N
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

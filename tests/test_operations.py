@@ -107,7 +107,7 @@ MESSAGES = {
 def causes(file: Path, message: str) -> str:
     file.write_text(message, encoding="utf-8")
     command = ["bash", "-euc", 'source scripts/azure.sh; likely_cause "$1"', "bash", file]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
     return ran.stderr
 
@@ -319,7 +319,7 @@ print(json.dumps(load_schedule(sys.argv[1], params_override=overrides)._to_rest_
 def sent(*settings: str) -> dict[str, Any]:
     """What the real SDK makes of monitor.yml."""
     command = [sys.executable, "-W", "ignore", "-c", _LOAD, str(ROOT / "monitor.yml"), *settings]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
     found: dict[str, Any] = json.loads(ran.stdout)["properties"]
     return found

@@ -332,7 +332,7 @@ def test_reading_imports_neither_pickle_nor_numpy(tmp_path):
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
 

@@ -147,7 +147,7 @@ def test_a_conda_file_that_only_an_environment_refers_to_is_read_whatever_is_in_
 
 
 def git(*arguments: str) -> None:
-    subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@example.com", *arguments], check=True, timeout=60)
+    subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@example.com", *arguments], check=True, timeout=300)
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")

@@ -164,7 +164,7 @@ def interrupted(stage: Stage, number: signal.Signals, *, updating: bool = False)
 
 
 def wait_for(file: Path) -> None:
-    for _ in range(600):
+    for _ in range(3000):
         if file.exists():
             return
         time.sleep(0.1)

@@ -481,7 +481,7 @@ def runs(script: str, folder: Path) -> bool:
         env={**os.environ, "AZUREML_MODEL_DIR": str(folder)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0 or re.search(r"FileNotFoundError|NotADirectoryError", done.stderr), done.stderr

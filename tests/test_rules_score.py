@@ -844,7 +844,7 @@ def starts(folder: Path, config: str) -> int:
         env={**os.environ, "AML_APP_ROOT": str(folder), "AZUREML_ENTRY_SCRIPT": "score.py"},
         cwd=folder,
         capture_output=True,
-        timeout=120,
+        timeout=300,
         check=False,
     ).returncode
 

@@ -496,7 +496,7 @@ def test_microsofts_server_runs_the_script_and_passes_its_answers_on(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

@@ -316,7 +316,7 @@ def test_the_shell_check_has_nothing_to_say():
     found = shutil.which("shellcheck", path=str(Path(sys.executable).parent)) or shutil.which("shellcheck")
     assert found
     files = sorted((ROOT / "scripts").glob("*.sh"))
-    ran = subprocess.run([found, "-x", *files], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run([found, "-x", *files], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert ran.stdout == ""
 
 
@@ -432,7 +432,7 @@ def test_a_script_works_from_any_folder_and_takes_files_from_there(stage, tmp_pa
 def az(stage: Stage, *words: str) -> subprocess.CompletedProcess[str]:
     stage.save()
     program = stage.root.parent / "bin/az"
-    return subprocess.run([program, *words], env=stage.environment, capture_output=True, text=True, timeout=30)
+    return subprocess.run([program, *words], env=stage.environment, capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.parametrize(

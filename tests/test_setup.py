@@ -42,7 +42,7 @@ def run(clone: Path, script: str, *arguments: str, **environment: str) -> subpro
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

@@ -19,7 +19,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "K3y-That-Nobody-Must-See"
-SECONDS = 60  # most time for one script
+SECONDS = 300  # most time for one script
 SCRIPTS = ("deploy", "rollout", "invoke", "logs", "delete", "collected", "autoscale", "monitor")
 NAME = "diabetes-regression"
 # What every script asks before anything else.
@@ -168,7 +168,7 @@ def stage(folder: Path) -> Stage:
         "AML_RESOURCE_GROUP": "group",
         "AML_WORKSPACE": "space",
         "AML_POLL": "0",
-        "AML_WAIT": "20",
+        "AML_WAIT": "120",
         "TMPDIR": str(folder),
     }
     return Stage(root, environment, _empty())

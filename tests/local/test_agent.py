@@ -43,7 +43,7 @@ def agent(tmp_path, said):
 def post(port: int, body: bytes = ROWS, path: str = "/modeldata/log", drop: tuple = (), **own: str) -> tuple[int, dict]:
     headers = {name: value for name, value in HEADERS.items() if name not in drop}
     headers |= {name.replace("_", "-"): value for name, value in own.items()}
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
     try:
         connection.request("POST", path, body, headers)
         response = connection.getresponse()
@@ -54,7 +54,7 @@ def post(port: int, body: bytes = ROWS, path: str = "/modeldata/log", drop: tupl
 
 def exchange(port: int, *parts: bytes) -> bytes:
     """Send raw bytes, end the sending side, and return everything that comes back."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as sender:
+    with socket.create_connection(("127.0.0.1", port), timeout=300) as sender:
         for part in parts:
             sender.sendall(part)
         sender.shutdown(socket.SHUT_WR)
@@ -94,7 +94,7 @@ def test_counts_are_kept_by_collection_and_told(agent, tmp_path):
     post(agent.address[1], b"nothing")
     size = sum(path.stat().st_size for path in tmp_path.rglob("*.jsonl"))
     assert agent.counts["model_inputs"] == Count(events=3, rows=6, bytes=size, errors=1)
-    connection = http.client.HTTPConnection("127.0.0.1", agent.address[1], timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", agent.address[1], timeout=300)
     connection.request("GET", "/")
     told = json.loads(connection.getresponse().read())
     connection.close()
@@ -185,7 +185,7 @@ def test_a_sender_that_goes_away_in_the_middle_leaves_nothing(agent, tmp_path):
 
 
 def test_one_connection_carries_many_events_and_a_refusal(agent):
-    connection = http.client.HTTPConnection("127.0.0.1", agent.address[1], timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", agent.address[1], timeout=300)
     connection.connect()
     opened = connection.sock
     for body, status in ((ROWS, 200), (b"nothing", 400), (ROWS, 200)):
@@ -255,7 +255,7 @@ def start_agent(tmp_path):
     yield start
     for process in started:
         process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=300)
 
 
 def test_eight_senders_lose_nothing_acknowledged_when_the_agent_is_killed(start_agent, tmp_path, read_lines):

@@ -230,7 +230,7 @@ def test_serve_says_where_to_send_what_and_stops_cleanly(make_deployment, start_
 def test_a_second_signal_ends_a_request_that_would_not_end(make_deployment, start_serve):
     script = "import time\ndef init(): pass\ndef run(data):\n  print('busy')\n  time.sleep(600)\n"
     serve = start_serve(make_deployment(script))
-    connection = http.client.HTTPConnection(urlsplit(serve.until_live()).netloc, timeout=30)
+    connection = http.client.HTTPConnection(urlsplit(serve.until_live()).netloc, timeout=300)
     connection.request("POST", "/score", b"{}", {"Content-Type": "application/json"})
     log = serve.out_file.parent / "logs/test-endpoint-blue.log"
     serve.until(lambda: "busy" in log.read_text())
@@ -258,7 +258,7 @@ def test_serve_shows_why_init_failed_and_exits_1(make_deployment, start_serve):
 def test_serve_notices_a_server_that_ends_and_exits_1(make_deployment, start_serve):
     script = "import os\ndef init(): pass\ndef run(data):\n  os.kill(os.getppid(), 9)\n  return data\n"
     serve = start_serve(make_deployment(script, collections=()))
-    connection = http.client.HTTPConnection(urlsplit(serve.until_live()).netloc, timeout=30)
+    connection = http.client.HTTPConnection(urlsplit(serve.until_live()).netloc, timeout=300)
     connection.request("POST", "/score", b"{}", {"Content-Type": "application/json"})
     assert serve.end() == 1
     connection.close()
@@ -294,7 +294,7 @@ def test_when_serve_is_killed_nothing_of_it_is_left(make_deployment, start_serve
     log = tmp_path / "logs/test-endpoint-blue.log"
     with ExitStack() as requests:
         if when != "in init":
-            connection = http.client.HTTPConnection(urlsplit(serve.until_live()).netloc, timeout=30)
+            connection = http.client.HTTPConnection(urlsplit(serve.until_live()).netloc, timeout=300)
             requests.callback(connection.close)
         if when == "in a request":
             connection.request("POST", "/score", b"{}", {"Content-Type": "application/json"})

@@ -111,7 +111,7 @@ def test_a_supervisor_that_is_ended_takes_its_child_along(tmp_path, number, stat
     try:
         child = int(until(lambda: pid.exists() and pid.read_text()))
         supervisor.send_signal(number)
-        assert supervisor.wait(timeout=60) == status
+        assert supervisor.wait(timeout=300) == status
     finally:
         supervisor.kill()
         supervisor.wait()
