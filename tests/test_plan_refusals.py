@@ -37,6 +37,10 @@ def model(**changed: Any) -> tuple[Kind, dict[str, Any]]:
     return Kind.MODEL, {"name": "m", "version": "1", "type": "custom_model", **changed}
 
 
+def data(**changed: Any) -> tuple[Kind, dict[str, Any]]:
+    return Kind.DATA, {"name": "d", "version": "1", **changed}
+
+
 def code(**given: str) -> tuple[Kind, dict[str, Any]]:
     return deployment(code_configuration=given)
 
@@ -77,6 +81,23 @@ CASES = [
     (model(path="nope"), "No such file or directory", "missing-model"),
     (deployment(model={}), "Error with model: 'NoneType' object has no attribute", "model-without-path"),
     (model(), ATTRIBUTE, "model-without-path"),
+    (code(code="azureml:c", scoring_script="score.py"), "Version must be provided", "code-without-version"),
+    (code(code="left-out", scoring_script="score.py"), "must be a non-empty directory", "empty-code"),
+    (code(code="linked", scoring_script="score.py"), "FileNotFoundError", "broken-code-link"),
+    (
+        deployment(code_configuration={"code": ".", "scoring_script": "conda.yaml"}, environment={"image": IMAGE}),
+        "syntax errors in scoring script conda.yaml",
+        "script-not-python",
+    ),
+    (
+        deployment(model={"name": "m", "version": "1", "path": "azureml://models/m/versions/1"}),
+        "Invalid AzureML datastore path URI",
+        "inline-model-address",
+    ),
+    (model(path="linked"), "FileNotFoundError", "broken-model-link"),
+    (data(path="nope"), "does not match asset type uri_folder", "data-path-unfit"),
+    (data(path="conda.yaml"), "does not match asset type uri_folder", "data-path-unfit"),
+    (data(path="src", type="uri_file"), "does not match asset type uri_file", "data-path-unfit"),
     (model(path="empty"), "path or local_path must be a non-empty directory", "empty-model"),
 ]
 """A command and its file, what the SDK says, and the rule's name."""
@@ -85,8 +106,12 @@ CASES = [
 def put(folder: Path, case: tuple[Kind, dict[str, Any]]) -> Command:
     """A case's file with all that it may refer to, and the command for it."""
     kind, spec = case
-    for name in ("src", "empty"):
+    for name in ("src", "empty", "left-out", "linked"):
         (folder / name).mkdir(parents=True)
+    for name in ("left-out", "linked"):
+        (folder / name / "score.py").write_text(SCRIPT)
+    (folder / "left-out" / ".amlignore").write_text("*\n")
+    (folder / "linked" / "weights").symlink_to("gone")
     (folder / "src" / "score.py").write_text(SCRIPT)
     (folder / "src" / "bad.py").write_text("def init(:\n")
     (folder / "src" / "latin.py").write_bytes(SCRIPT.encode() + b"# caf\xe9\n")

@@ -67,6 +67,9 @@ def write(root: Path, texts: dict[str, str]) -> list[Path]:
         path.write_bytes(re.sub(rb"\\x(..)", lambda m: bytes.fromhex(m[1].decode()), text.encode()))
         for number in range(int(path.stem) if path.suffix == ".files" else 0):
             (path.parent / str(number)).touch()  # `12.files` stands for a dozen
+        if path.suffix == ".link":  # what it says is what it leads to
+            path.unlink()
+            path.symlink_to(text.strip())
     return [Path(name) for name in texts if name in KINDS]
 
 

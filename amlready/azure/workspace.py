@@ -186,6 +186,8 @@ def _complete_deployment(properties: dict[str, Any]) -> None:
     usual = {"scaleType": "Default"} if kind == "Managed" else {"scaleType": "TargetUtilization"}
     properties.setdefault("scaleSettings", usual)
     properties.setdefault("properties", {})
+    if kind != "Managed":
+        properties.setdefault("containerResourceRequirements", {})
     collector = properties.get("dataCollector")
     if collector:  # the SDK sends these words in small letters and reads them back in Azure's
         collections = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ..diagnostic import Level, Problem, Related
@@ -11,6 +12,7 @@ from ..suggest import did_you_mean, listed
 from . import rule
 from .collector import collections, enabled
 from .collector.paths import default_parts
+from .deployment.names import is_template
 
 
 def _path(data: Data) -> Scalar | None:
@@ -170,3 +172,42 @@ def collected_data_path_differs(data: Data, project: Project) -> Iterator[Proble
                 yield Problem(
                     node.span, f"a collection stores version {own} of {data.name!r} under another path", related
                 )
+
+
+@rule(Level.ERROR)
+def data_path_unfit(data: Data) -> Iterator[Problem]:
+    """A data asset's local path does not exist, or is no folder or file as its type says.
+
+    `create` looks at it only when it uploads, and stops with `File path does not match asset type`; without a type it
+    wants a folder (SDK 1.35.2, each case run here).
+
+    Bad::
+
+        # data.yml
+        name: reference
+        version: 1
+        path: reference.csv
+
+        # reference.csv
+        1,2
+
+    Good::
+
+        # data.yml
+        name: reference
+        version: 1
+        type: uri_file
+        path: reference.csv
+
+        # reference.csv
+        1,2
+    """
+    node = _path(data)
+    if node is None or re.match(r"\w[\w+.-]+:", str(node.value)) or is_template(str(node.value)):
+        return
+    kind, path = data.text("type") or "uri_folder", data.folder / str(node.value)
+    if not path.exists():
+        yield Problem(node.span, f"there is no {str(node.value)!r} here")
+    elif path.is_dir() == (kind.lower() == "uri_file"):
+        what, wanted = ("a folder", "uri_folder") if path.is_dir() else ("a file", "uri_file")
+        yield Problem(node.span, f"this is {what}, and the type is {kind}; write type: {wanted}")

@@ -17,6 +17,7 @@ from . import (
     resources,
     scale,
     secrets,
+    uploads,
     variables,
     workers,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "resources",
     "scale",
     "secrets",
+    "uploads",
     "variables",
     "workers",
 ]

@@ -9,6 +9,7 @@ from ...diagnostic import Level, Problem
 from ...document import Mapping
 from ...specs import Deployment
 from .. import rule
+from .container import brings_routes
 
 
 @rule(Level.ERROR)
@@ -66,3 +67,65 @@ def remote_code(deployment: Deployment) -> Iterator[Problem]:
     entry, code = deployment.find("code_configuration", "code"), deployment.text("code_configuration", "code")
     if entry and code and re.match(r"(?!azureml:)[A-Za-z][A-Za-z0-9+.-]+:", code):
         yield Problem(entry.value.span, f"{code!r} is not a local folder; check the code out and name its folder")
+
+
+@rule(Level.ERROR)
+def code_without_version(deployment: Deployment) -> Iterator[Problem]:
+    """A reference to registered code has no version.
+
+    `create` stops with `Failed to extract version ... Version must be provided` (SDK 1.35.2, run here).
+
+    Bad::
+
+        # deployment.yml
+        code_configuration:
+          code: azureml:scoring
+          scoring_script: score.py
+
+    Good::
+
+        # deployment.yml
+        code_configuration:
+          code: azureml:scoring:1
+          scoring_script: score.py
+    """
+    entry, code = deployment.find("code_configuration", "code"), deployment.text("code_configuration", "code")
+    if entry and code and re.fullmatch(r"azureml:[^/:@\s]+", code):
+        yield Problem(entry.value.span, f"{code!r} has no version; write {code}:VERSION, or the name of a local folder")
+
+
+@rule(Level.ERROR)
+def script_not_python(deployment: Deployment) -> Iterator[Problem]:
+    """The scoring script is a file that Python does not import, such as a notebook.
+
+    azure-ai-ml only looks whether it reads as Python, which the JSON of a notebook does, or stops with `syntax errors
+    in scoring script`. The inference server imports files that end in `.py` (server 1.5.1: `'NoneType' object has no
+    attribute 'loader'`), and the container does not start. Containers with servers of their own, which
+    `inference_config` tells, may take other scripts.
+
+    Bad::
+
+        # deployment.yml
+        code_configuration:
+          code: src
+          scoring_script: score.ipynb
+
+        # src/score.ipynb
+        {"cells": []}
+
+    Good::
+
+        # deployment.yml
+        code_configuration:
+          code: src
+          scoring_script: score.py
+
+        # src/score.py
+        def init(): ...
+    """
+    script = deployment.scoring_script
+    if script is None or not script.exists or script.is_folder or brings_routes(deployment):
+        return
+    # A registered environment that is not among the files may have any server; none runs a notebook.
+    if script.path.suffix == ".ipynb" or (deployment.environment and script.path.suffix not in (".py", ".pyc")):
+        yield Problem(script.node.span, f"the server imports Python files only, and {script.path.name!r} is none")

@@ -202,6 +202,45 @@ def empty_model(model: Model) -> Iterator[Problem]:
         yield Problem(place(model), f"the file {artifact.name!r} is empty")
 
 
+@rule(Level.ERROR)
+def broken_model_link(model: Model) -> Iterator[Problem]:
+    """A link in the model's folder leads nowhere.
+
+    azure-ai-ml follows links when it reads what it uploads, and `create` stops with a raw `FileNotFoundError` (SDK
+    1.35.2, run here). Tools that keep models in a cache link to them, and the cache was not copied along. Fetch the
+    file, or name the link in .amlignore.
+
+    Bad::
+
+        # model.yml
+        name: scikit-model
+        path: model/
+
+        # model/model.pkl
+        ...
+
+        # model/weights.link
+        /no/such/cache/weights
+
+    Good::
+
+        # model.yml
+        name: scikit-model
+        path: model/
+
+        # model/model.pkl
+        ...
+
+        # model/weights.link
+        model.pkl
+    """
+    artifact = model.artifact
+    if artifact is not None and artifact.is_folder:
+        broken = [each for each in artifact.files if not os.path.exists(artifact.path(each))]
+        if broken:
+            yield Problem(place(model), f"{broken[0]} is a link that leads nowhere")
+
+
 WEIGHTS = frozenset(
     (
         *(".pkl", ".pickle", ".joblib", ".sav", ".onnx", ".pt", ".pth", ".h5", ".hdf5", ".keras", ".pb", ".cbm"),

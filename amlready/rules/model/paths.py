@@ -58,6 +58,51 @@ def invalid_model_address(model: Model) -> Iterator[Problem]:
         yield Problem(node.span, f"write the path alone, {text.removeprefix('file:')!r}")
 
 
+_INLINE = (
+    r"azureml://datastores/[^/]+/(?:paths/.|ExperimentRun/.)"
+    r"|azureml://jobs/[^/]+/outputs/[^/]+/paths/."
+    r"|azureml://subscriptions/[^/]+/resource[gG]roups/[^/]+/workspaces/[^/]+/datastores/[^/]+/paths/."
+)
+"""What azure-ai-ml takes as the address of a model within a deployment; others it takes in model files only."""
+
+
+@rule(Level.ERROR)
+def inline_model_address(model: Model) -> Iterator[Problem]:
+    """The address of a model within a deployment leads neither to a datastore nor to a job's output.
+
+    In a model file the service may know it; within a deployment, `create` stops with `Invalid AzureML datastore path
+    URI` (SDK 1.35.2, each form run here), after the code was uploaded. Refer to a registered model by name.
+
+    Bad::
+
+        # deployment.yml
+        model:
+          name: scikit-model
+          version: "2"
+          path: azureml://models/scikit-model/versions/1
+
+    Good::
+
+        # deployment.yml
+        model:
+          name: scikit-model
+          version: "2"
+          path: azureml://datastores/workspaceblobstore/paths/model
+    """
+    found = _address(model)
+    if found and _is_refused(model, found[1]):
+        forms = _FORMS.rpartition(", or ")[0]
+        yield Problem(
+            found[0].span,
+            f"within a deployment an address is {forms}; a registered model is model: azureml:NAME:VERSION",
+        )
+
+
+def _is_refused(model: Model, text: str) -> bool:
+    named = model.inside is not None and bool(model.name)  # one without a name is a schema finding
+    return named and text.startswith("azureml://") and not re.match(_INLINE, text)
+
+
 @rule(Level.WARNING)
 def odd_model_address(model: Model) -> Iterator[Problem]:
     """A model's address does not have the form of any that are documented.
@@ -78,7 +123,7 @@ def odd_model_address(model: Model) -> Iterator[Problem]:
         path: azureml://datastores/workspaceblobstore/paths/model
     """
     found = _address(model)
-    reason = _odd(found[1]) if found else None
+    reason = _odd(found[1]) if found and not _is_refused(model, found[1]) else None
     if found and reason:
         yield Problem(found[0].span, reason)
 
