@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
+from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
@@ -136,9 +137,25 @@ def type_name(kind: type) -> str:
 def said(error: BaseException) -> str:
     """An exception's message; one that cannot be had is the scoring script's doing and must not end the trial."""
     try:
-        return str(error)[:MESSAGE]
+        return str(error)[:MESSAGE] + _in_its_place(error)
     except Exception:
         return "(its message cannot be shown)"
+
+
+_LISTED = 5
+
+
+def _in_its_place(error: BaseException) -> str:
+    """What there is under AZUREML_MODEL_DIR, when a file was looked for there in vain."""
+    folder, missing = os.environ.get("AZUREML_MODEL_DIR"), getattr(error, "filename", None)
+    if not folder or not isinstance(error, FileNotFoundError) or not isinstance(missing, str):
+        return ""
+    root = Path(folder)
+    if not Path(os.path.abspath(missing)).is_relative_to(root):
+        return ""
+    found = list(islice((str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()), _LISTED + 1))
+    more = " and more" if len(found) > _LISTED else ""
+    return f"; AZUREML_MODEL_DIR holds {', '.join(sorted(found[:_LISTED])) or 'nothing'}{more}"
 
 
 # --- the Collector ----------------------------------------------------------------------------------------------------

@@ -572,3 +572,21 @@ def test_the_repositorys_own_scoring_script_has_no_fault():
     requests = [each.source.path for each in deployment.requests]
     assert requests
     assert trial.score(deployment, resolve(deployment), requests, timeout=60) == []
+
+
+LOOKING = """
+    import os
+
+    def init():
+        open(os.path.join(os.environ["AZUREML_MODEL_DIR"], "model.pkl"))
+"""
+
+
+def test_a_model_that_is_not_where_it_was_looked_for_is_said_with_what_is_there(findings_of):
+    model = (
+        "name: blue\nendpoint_name: my-endpoint\nmodel: {path: churn}\n"
+        "code_configuration:\n  code: src\n  scoring_script: score.py\n"
+    )
+    (found,) = findings_of(Case(LOOKING + RUN, deployment=model, files={"churn/model.pkl": "..."}))
+    assert found.rule == "init-fails"
+    assert "; AZUREML_MODEL_DIR holds churn/model.pkl" in found.problem.message
