@@ -74,7 +74,10 @@ def show(
         names = _names(collection, join)
         wanted = Wanted(endpoint, deployment, frozenset(names) if names else None, _since(since))
         if not root.exists():
-            raise Misuse(f"there is no {str(root)!r}; `amlready serve` collects into .amlready/collected")
+            raise Misuse(
+                f"there is no {str(root)!r}; `amlready serve` collects into .amlready/collected what a deployment's "
+                "data_collector enables"
+            )
     except Misuse as misuse:
         _say(f"amlready: {misuse}")
         return 2
