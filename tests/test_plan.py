@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from documented import undocumented
 from plan_bodies import faults, model_of
 
 from amlready.azure import refusal, tree
@@ -93,6 +94,59 @@ def test_every_body_is_one_that_the_management_api_documents(everything):
     # A property is documented as text; this one is the SDK's own, the same for everybody.
     theirs = "properties.properties.hash_version: 202208 is no str"
     assert {fault for each in bodies for fault in faults(model_of(each.url), each.body)} == {theirs}
+
+
+def test_every_body_is_the_one_of_azures_own_specification(everything):
+    bodies = [each for each in requests(list(everything.values())) if each.method == "PUT"]
+    found = {fault for each in bodies for fault in undocumented(each.url, each.body)}
+    assert found == {"body.properties.properties.hash_version: 202208 is no string"}  # as above
+
+
+def test_traffic_is_set_by_a_documented_body():
+    traffic = Command(Kind.TRAFFIC, name="my-endpoint", traffic={"blue": 90, "green": 10})
+    (sent,) = [each for each in requests(carry_out([traffic], seconds=SECONDS)) if each.method == "PUT"]
+    assert sent.body["properties"]["traffic"] == {"blue": 90, "green": 10}
+    assert undocumented(sent.url, sent.body) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "fault"),
+    [
+        ("location", None, "body.location is missing"),
+        ("properties.liveProbe", {}, "body.properties.liveProbe is unknown"),
+        (
+            "properties.endpointComputeType",
+            "Own",
+            "body.properties.endpointComputeType: 'Own' is none of Managed, Kubernetes",
+        ),
+        ("properties.environmentVariables.A", 1, "body.properties.environmentVariables.A: 1 is no string"),
+        ("properties.livenessProbe.timeout", "6 s", "body.properties.livenessProbe.timeout: '6 s' is no duration"),
+        ("properties.dataCollector.collections", None, "body.properties.dataCollector.collections is missing"),
+        (
+            "properties.dataCollector.rollingRate",
+            "week",
+            "body.properties.dataCollector.rollingRate: 'week' is not 'Day' | 'Hour' | 'Minute' | 'Month' | 'Year'",
+        ),
+        ("sku.capacity", "3", "body.sku.capacity: '3' is no int"),
+        ("tags", [], "body.tags: [] is no dict"),
+    ],
+)
+def test_a_body_that_differs_from_the_specification_is_noticed(everything, path, value, fault):
+    (sent,) = [
+        each
+        for each in requests([everything["deployment.yml"]])
+        if each.method == "PUT" and "/deployments/" in each.url
+    ]
+    body = json.loads(json.dumps(sent.body))
+    *outer, last = path.split(".")
+    place = body
+    for key in outer:
+        place = place[key]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    assert undocumented(sent.url, body) == [fault]
 
 
 @pytest.mark.parametrize("file", DEPLOYMENTS, ids=[file.stem for file in DEPLOYMENTS])
