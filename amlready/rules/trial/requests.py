@@ -48,7 +48,9 @@ def no_sample_request(trial: Trial, deployment: Deployment) -> Iterator[Problem]
         entry = deployment.find("name")
         span = entry.value.span if entry else deployment.source.top
         yield Problem(
-            span, "init() works; run() was not tried, because there is no sample-request.json beside this file"
+            span,
+            "init() works; run() was not tried, because there is no sample-request.json beside this file; "
+            "put one there, or name one: amlready score FILE",
         )
 
 
