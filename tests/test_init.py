@@ -214,7 +214,7 @@ def test_an_endpoint_that_was_made_answers_and_collects(tmp_path, model):
     }
     events = {path.parts[-6]: json.loads(path.read_text()) for path in collected.rglob("*.jsonl")}
     rows = {name: [list(row) for row in event["data"]] for name, event in events.items()}
-    assert rows == {"model_inputs": [NAMES] * 2, "model_outputs": [["prediction"]] * 2}
+    assert rows == {"model_inputs": [NAMES] * 2, "model_outputs": [["prediction", "request_id"]] * 2}
     assert len({event["correlationid"] for event in events.values()}) == 1
 
 
