@@ -222,8 +222,15 @@ def test_a_placeholder_is_named_and_a_value_fills_it(capsys):
     put("deployment.yml", SPEC.replace("my-endpoint", "{{ENDPOINT_NAME}}"))
     only = ["--only", "unfilled-placeholder", "--only", "yaml"]
     assert cli.main(["check", *only]) == 1
-    assert "'{{ENDPOINT_NAME}}' was not filled in" in capsys.readouterr().out
+    assert "'{{ENDPOINT_NAME}}' was not filled in; --var ENDPOINT_NAME=... checks" in capsys.readouterr().out
     assert cli.main(["check", *only, "--var", "ENDPOINT_NAME=my-endpoint"]) == 0
+
+
+def test_a_placeholder_of_several_words_is_one_word_for_the_shell(capsys):
+    put("deployment.yml", SPEC.replace("my-endpoint", "<your endpoint>"))
+    assert cli.main(["check", "--only", "unfilled-placeholder"]) == 1
+    assert "--var 'your endpoint=...' checks" in capsys.readouterr().out
+    assert cli.main(["check", "--only", "unfilled-placeholder", "--var", "your endpoint=my-endpoint"]) == 0
 
 
 def test_a_setting_overrides_the_file_as_az_ml_does(capsys):

@@ -150,9 +150,15 @@ def unfilled_placeholder(project: Project) -> Iterator[Problem]:
             span = spec.source.span(each.start, each.end)
             yield Problem(
                 span,
-                f"{span.text!r} was not filled in{_WHY.get(each.form, '')}; --var {each.name}=... checks "
+                f"{span.text!r} was not filled in{_WHY.get(each.form, '')}; --var {_word(each.name)} checks "
                 "the file with a value",
             )
+
+
+def _word(name: str) -> str:
+    """What to write after `--var`, as one word for the shell."""
+    plain = name.replace(".", "").replace("-", "").replace("_", "").isalnum()
+    return f"{name}=..." if plain else repr(f"{name}=...")
 
 
 _WHY = {"expression": " (GitHub Actions renders expressions in its workflow files only)"}
