@@ -17,6 +17,7 @@ if (($# == 0)); then
     "$bin/mypy"
     say "shellcheck: scripts"
     "$bin/shellcheck" scripts/*.sh .ci/run
+    set -- -n 2 --dist loadfile # two files at a time: many tests wait for processes
 fi
 say "pytest"
 exec "$bin/python" -m pytest "$@"
