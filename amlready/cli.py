@@ -266,6 +266,7 @@ def _collected(commands: _Commands[argparse.ArgumentParser]) -> None:
     command.add_argument(
         "--since", metavar="TIME", help="events from this time on: 30m, 2h, 1d ago, or a UTC time in ISO 8601"
     )
+    command.add_argument("--until", metavar="TIME", help="events before this time, written likewise")
     command.add_argument(
         "--format", choices=("table", "csv", "json"), default="table", help="how it is written (table)"
     )
@@ -283,6 +284,7 @@ def collected(options: argparse.Namespace) -> int:
         rows=options.rows,
         join=options.join,
         since=options.since,
+        until=options.until,
         format=options.format,
     )
 

@@ -59,20 +59,23 @@ def show(
     rows: bool = False,
     join: bool = False,
     since: str | None = None,
+    until: str | None = None,
     format: str = "table",
     width: int | None = None,
 ) -> int:
     """Print what was collected under `root`: a summary, the rows (of a collection, or with `rows` of all), or a join.
 
     With `join`, `collection` may name two to join, `inputs,outputs`; else they are model_inputs and model_outputs.
-    `since` is ISO 8601 (UTC unless it says otherwise) or how long ago: 30m, 2h, 1d. `width` is for tables; None is the
-    terminal's, and no limit where the output is not a terminal.
+    `since` and `until` (which itself is left out) are ISO 8601 (UTC unless it says otherwise) or how long ago: 30m, 2h,
+    1d. `width` is for tables; None is the terminal's, and no limit where the output is not a terminal.
 
     Exit status: 0 something was shown · 1 there is nothing to show · 2 misuse.
     """
     try:
         names = _names(collection, join)
-        wanted = Wanted(endpoint, deployment, frozenset(names) if names else None, _since(since))
+        wanted = Wanted(endpoint, deployment, frozenset(names) if names else None, _time(since), _time(until))
+        if wanted.since and wanted.until and wanted.since >= wanted.until:
+            raise Misuse(f"no time is from {since} on and before {until}")
         if not root.exists():
             raise Misuse(
                 f"there is no {str(root)!r}; `amlready serve` collects into .amlready/collected what a deployment's "
@@ -100,7 +103,7 @@ def _names(collection: str | None, join: bool) -> tuple[str, ...]:
     return names
 
 
-def _since(text: str | None) -> datetime | None:
+def _time(text: str | None) -> datetime | None:
     if text is None:
         return None
     if ago := _AGO.fullmatch(text):

@@ -62,12 +62,14 @@ class Record:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to read; None is everything. `since` is aware and compared with the events' own times."""
+    """What to read; None is everything. `since` and `until` (which is left out) are aware, and compared with the
+    events' own times."""
 
     endpoint: str | None = None
     deployment: str | None = None
     collections: frozenset[str] | None = None
     since: datetime | None = None
+    until: datetime | None = None
 
     def has(self, record: Record) -> bool:
         place = record.place
@@ -76,18 +78,20 @@ class Wanted:
             and self.deployment in (None, place.deployment)
             and (self.collections is None or place.collection in self.collections)
             and (self.since is None or record.time is None or record.time >= self.since)
+            and (self.until is None or record.time is None or record.time < self.until)
         )
 
     def may_be_in(self, path: Path) -> bool:
-        """False if the hour folder says that everything in this file is too old."""
+        """False if the hour folder says that everything in this file is too old, or too new."""
         hour = _HOUR_FOLDER.search(path.as_posix())
-        if self.since is None or hour is None:
+        if hour is None:
             return True
         try:
             start = datetime.strptime("".join(hour.groups()), "%Y%m%d%H").replace(tzinfo=UTC)
         except ValueError:
             return True
-        return start + timedelta(hours=1) > self.since
+        is_old = self.since is not None and start + timedelta(hours=1) <= self.since
+        return not is_old and (self.until is None or start < self.until)
 
 
 @dataclass

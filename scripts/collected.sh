@@ -58,5 +58,5 @@ for ((time = first / step * step; time <= last; time += step)); do
         --destination "$into/$datastore" --overwrite true --auth-mode login --no-progress \
         --subscription "$AML_SUBSCRIPTION" --output none || failed "fetching from $container of $account"
 done
-"$amlready" collected "$into" --since "$since" --endpoint "$endpoint" ${deployment_name:+--deployment "$deployment"} \
-    ${collection:+--collection "$collection"} ${rows:+--rows} ${join:+--join}
+"$amlready" collected "$into" --since "$since" ${until:+--until "$until"} --endpoint "$endpoint" \
+    ${deployment_name:+--deployment "$deployment"} ${collection:+--collection "$collection"} ${rows:+--rows} ${join:+--join}

@@ -281,6 +281,11 @@ def test_a_join_of_anything_but_two_is_misuse(collect, shown, collection):
         ({"since": "2026-01-31T14:00:00+01:00"}, 2),
         ({"since": "2026-01-31"}, 6),
         ({"since": "99999d"}, 6),
+        ({"until": "2026-01-31T12:00:31"}, 4),
+        ({"until": "2026-01-31T12:00:30"}, 0),
+        ({"until": "2026-01-31T14:00:31"}, 6),
+        ({"since": "2026-01-31T12:00:31", "until": "2026-01-31T14:00:30"}, 0),
+        ({"since": "2026-01-31T12:00:31", "until": "1d"}, 2),
         ({"endpoint": "f", "deployment": "blue"}, 2),
     ],
 )
@@ -295,6 +300,13 @@ def test_the_last_minutes_can_be_chosen(collect, shown):
     pair(collect)
     pair(collect, "now", time=datetime.now(UTC))
     assert {line["correlationid"] for line in json.loads(shown(rows=True, since="10m", format="json")[1])} == {"now"}
+
+
+def test_a_window_without_time_in_it_is_misuse(collect, shown):
+    pair(collect)
+    status, out, err = shown(since="2026-02-01", until="2026-02-01T00:00")
+    assert (status, out) == (2, "")
+    assert "no time is from 2026-02-01 on and before 2026-02-01T00:00" in err
 
 
 def test_a_time_that_is_none_is_misuse(collect, shown):

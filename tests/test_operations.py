@@ -168,7 +168,7 @@ def test_the_days_of_a_long_window_are_fetched_for_what_is_asked(deployed):
     prefix = f"modelDataCollector/{NAME}/blue/model_inputs"
     assert after_connect(ran)[1:] == [
         *(fetch(f"{prefix}/{day}/*", into) for day in ("2026/01/30", "2026/01/31", "2026/02/01")),
-        f"amlready collected {into} --since 2026-01-30T12:00 --endpoint {NAME} --deployment blue "
+        f"amlready collected {into} --since 2026-01-30T12:00 --until 2026-02-01 --endpoint {NAME} --deployment blue "
         "--collection model_inputs --join",
     ]
 
