@@ -153,7 +153,7 @@ def _score(commands: _Commands[argparse.ArgumentParser]) -> None:
         "requests",
         nargs="*",
         metavar="REQUEST",
-        help="request files (default: sample-request.json beside the deployment)",
+        help="request files (default: sample-request.json, or one of a like name, with the deployment)",
     )
     _choosing(command)
     command.add_argument(

@@ -6,17 +6,15 @@ specs) is resolved here, once.
 
 from __future__ import annotations
 
-import fnmatch
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Mapping_
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
-from . import document, script
+from . import document, samples, script
 from .diagnostic import Problem
 from .discovery import kind_of, may_be_spec, repository, walk
 from .disk import elsewhere
@@ -332,16 +330,16 @@ class _Loader:
         return found
 
     def requests(self, base: Path) -> Iterator[Request]:
-        """`sample-request.json` and the like beside the deployment."""
-        try:
-            names = fnmatch.filter(os.listdir(base), "sample*request*.json")
-        except OSError:
-            return
-        for name in sorted(names):
-            source = self.read(base / name)
-            if source is None:
-                continue
-            yield request(source)
+        """The sample requests beside the deployment, else those of all deployments."""
+        for path in samples.beside(base) or self.shared_requests:
+            source = self.read(path)
+            if source is not None:
+                yield samples.request(source)
+
+    @cached_property
+    def shared_requests(self) -> list[Path]:
+        folders = {doc.source.path.parent for kind, doc in self.documents if kind is Deployment}
+        return samples.around(folders, self.starts)
 
 
 def is_yaml(source: Source) -> bool:
@@ -351,17 +349,6 @@ def is_yaml(source: Source) -> bool:
     except ValueError:
         return False
     return True
-
-
-def request(source: Source) -> Request:
-    """A sample request from its text."""
-    try:
-        return Request(source, json.loads(source.text))
-    except json.JSONDecodeError as error:
-        at = min(error.pos, len(source.text))
-        return Request(source, fault=Problem(source.span(at, at + 1), f"this is not JSON: {error.msg}"))
-    except RecursionError:
-        return Request(source, fault=Problem(source.top, "this JSON is nested too deep to be read"))
 
 
 def distance(one: Path, other: Path) -> int:

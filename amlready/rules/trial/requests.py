@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 def no_sample_request(trial: Trial, deployment: Deployment) -> Iterator[Problem]:
     """There is no sample request, so only `init()` was tried.
 
-    `amlready score` sends `sample-request.json` (or `sample*request*.json`) from the deployment's folder, or the
-    files that it is given. The same file serves `az ml online-endpoint invoke --request-file`.
+    `amlready score` sends the files that it is given, else `sample-request.json` (`request.json`, `sample.json` and the
+    like) from the deployment's folder or, where all deployments are in one folder, from the one above it. The same
+    file serves `az ml online-endpoint invoke --request-file`.
 
     Bad::
 
