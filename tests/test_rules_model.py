@@ -172,6 +172,8 @@ def test_the_sdk_cannot_create_a_model_without_a_path():
     ("lines", "remedy"),
     [
         ("name: churn\n  version: 3", "for one that is registered, write model: azureml:churn:3"),
+        ("name: azureml:churn\n  version: 3", "for one that is registered, write model: azureml:churn:3"),
+        ("name: churn\n  version: latest", "for one that is registered, write model: azureml:churn@latest"),
         ("name: churn", "name its file or folder, or write model: azureml:NAME:VERSION for one that is registered"),
         ("name: churn\n  local_path: model", None),
         ("name: churn\n  model_path: model", None),

@@ -129,7 +129,8 @@ def _instead(model: Model) -> str:
     if model.inside is None:
         return "name its file or folder, or give --path"
     if model.name and model.version:
-        return f"for one that is registered, write model: azureml:{model.name}:{model.version}"
+        version = "@latest" if model.version == "latest" else f":{model.version}"
+        return f"for one that is registered, write model: azureml:{model.name.removeprefix('azureml:')}{version}"
     return "name its file or folder, or write model: azureml:NAME:VERSION for one that is registered"
 
 
