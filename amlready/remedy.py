@@ -99,7 +99,7 @@ def _unknown(case: Case) -> Said:
     present = case.about.document.get(*[step for step in parent if isinstance(step, (str, int))])
     entry = present.entry(key) if isinstance(present, Mapping) else None
     value = entry.value.value if entry else None
-    home = _home(case.about, key, parent, value)
+    home = _reference(case.about, parent, value) or _home(case.about, key, parent, value)
     if home is not None:
         return Said(f"{message}; {home}")
     taken = {entry.key.value for entry in present} if isinstance(present, Mapping) else set()
@@ -114,7 +114,7 @@ def _unknown(case: Case) -> Said:
     return Said(f"{message}; did you mean {close!r}?", (Edit(case.key.span, close),))
 
 
-_RENAMED = {"local_path": "path", "pattern": "schedule", "data_window_size": "data_window"}
+_RENAMED = {"local_path": "path", "uri": "path", "pattern": "schedule", "data_window_size": "data_window"}
 """Keys of previews and of outdated pages, and what they are called now."""
 
 _MISPLACED = {
@@ -123,6 +123,14 @@ _MISPLACED = {
     "docker": "write the image itself, as 'image: <image>'",
     "startup_probe": "a long init() is covered by 'initial_delay' of 'liveness_probe'",
 }
+
+
+def _reference(about: About, parent: tuple[object, ...], value: object) -> str | None:
+    """How to refer to a registered model or environment that a made-up key of an inline one names."""
+    if parent not in (("model",), ("environment",)) or not str(value).startswith("azureml:"):
+        return None
+    fits = about.accepts(about.root["properties"][parent[0]], value)
+    return f"for one that is registered, write {parent[0]}: {value}" if fits else None
 
 
 def _home(about: About, key: str, parent: tuple[object, ...], value: object) -> str | None:

@@ -177,6 +177,7 @@ def test_the_sdk_cannot_create_a_model_without_a_path():
         ("name: churn", "name its file or folder, or write model: azureml:NAME:VERSION for one that is registered"),
         ("name: churn\n  local_path: model", None),
         ("name: churn\n  model_path: model", None),
+        ("uri: azureml:churn:3", None),
     ],
 )
 def test_a_model_inside_of_a_deployment_that_has_no_path_is_to_refer_to_one(lines, remedy):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,7 +98,7 @@ def model_without_path(model: Model) -> Iterator[Problem]:
     azure-ai-ml loads the file, and its `create` crashes with `'NoneType' object has no attribute 'as_posix'` (SDK
     1.35.2, run here). Inside of a deployment, a name and a version do not refer to a registered model: they would
     register another one; `azureml:NAME:VERSION` refers. Not reported beside another key for the path, such as
-    `local_path`, which is refused already.
+    `local_path` or `uri`, which is refused already.
 
     Bad::
 
@@ -117,7 +118,7 @@ def model_without_path(model: Model) -> Iterator[Problem]:
     """
     entry = model.find("path")
     if entry is None:
-        if not any("path" in str(each.key.value).lower() for each in model.root):
+        if not any(re.search("path|uri", str(each.key.value).lower()) for each in model.root):
             named = model.find("name")
             at = named.key.span if named else model.inside.span if model.inside else model.source.top
             yield Problem(at, f"this model has no path; {_instead(model)}")
