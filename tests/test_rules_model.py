@@ -404,6 +404,7 @@ def test_the_conda_file_of_an_mlflow_model_is_checked_like_any_other():
         (MLMODEL + "    model_path: model.pkl\n", ["conda.yaml", "model.pkl"]),
         ("flavors:\n  python_function:\n    data: data\n    env: missing.yaml\n", ["data", "missing.yaml"]),
         ("flavors:\n  python_function: {loader_module: x}\n  sklearn: {pickled_model: m.pkl}\n", ["m.pkl"]),
+        ("flavors:\n  python_function: {model_path: m.pkl}\n  sklearn: {pickled_model: ./m.pkl}\n", ["m.pkl"]),
         ("flavors: []\n", None),
         ("flavors:\n  python_function: text\n", None),
     ],

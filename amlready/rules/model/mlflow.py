@@ -149,7 +149,10 @@ def mlmodel_names_missing_file(model: Model) -> Iterator[Problem]:
     """
     if model.mlmodel is None or model.path is None:
         return
+    named: dict[str, Scalar] = {}
     for node in _named_files(model.mlmodel):
+        named.setdefault(os.path.normpath(str(node.value)), node)  # two flavors often name one file
+    for node in named.values():
         if not os.path.exists(model.path.path / str(node.value)):
             yield Problem(node.span, f"there is no {node.value!r} in this folder")
 
