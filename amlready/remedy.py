@@ -190,10 +190,6 @@ def _missing(case: Case) -> Said:
         message += f"; {hint}"
     if key == "endpoint_name":
         message += ", or give it as --endpoint-name"
-    kind = case.about.document.get("type")
-    if key == "instance_type" and isinstance(kind, Scalar) and str(kind.value).lower() == "kubernetes":
-        message += "; azure-ai-ml takes this for a managed deployment until 'type: kubernetes' is all lower case"
-        return Said(message, (Edit(kind.span, "kubernetes"),))
     return Said(message)
 
 

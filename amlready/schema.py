@@ -70,14 +70,26 @@ def _check(kind: str) -> Check:
 
 
 def problems(document: Document, family: str, files: Files) -> Iterator[Problem]:
-    """Why azure-ai-ml would not load a document of a family."""
+    """Why azure-ai-ml would not load a document of a family.
+
+    With `type: Kubernetes`, which is read as managed, only what `kubernetes` would not mend: a rule of its own,
+    kubernetes-type-case, reports the letter case.
+    """
     value = document.root.value
     kind = kind_of(family, value)
     if kind is None:
         return
     found = _check(kind)(value, Around(files))
+    if found and kind == "managed-online-deployment" and str(value.get("type")).lower() == "kubernetes":
+        kept = {_what(each) for each in _check("kubernetes-online-deployment")(value, Around(files))}
+        found = tuple(each for each in found if _what(each) in kept)
     if found:
         yield from _explained(document, kind, files, found)
+
+
+def _what(fault: Fault) -> tuple[object, ...]:
+    """What tells a fault from the others of a document."""
+    return fault.name, fault.path, fault.detail if fault.name in ("missing", "unknown") else None
 
 
 def _explained(document: Document, kind: str, files: Files, found: Faults) -> Iterator[Problem]:

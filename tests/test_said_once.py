@@ -75,11 +75,17 @@ def test_the_files_themselves_are_without_a_finding():
     [
         ("endpoint.yml", "churn-prediction", "churn_prediction", ["schema"]),
         ("deployment.yml", "endpoint_name: churn-prediction", "endpoint_name: churn-predicton", ["unknown-endpoint"]),
+        (
+            "deployment.yml",
+            "instance_type: Standard_D2as_v4",
+            "type: Kubernetes\nresources: {requests: {cpu: '1', memory: 1Gi}}",
+            ["kubernetes-type-case"],
+        ),
         ("deployment.yml", FILES["deployment.yml"].partition("  collections:")[2], " {}\n", None),
         ("deployment.yml", "  collections:", "  sampling_rate: 1.0\n  collection:", ["schema", "schema"]),
         ("src/score.py", '"model_inputs"', '"model_input"', ["collector-not-enabled"]),
     ],
-    ids=["endpoint", "reference", "empty", "misspelled key", "Collector"],
+    ids=["endpoint", "reference", "Kubernetes", "empty", "misspelled key", "Collector"],
 )
 def test_a_slip_is_said_once(file, old, new, expected):
     reported = found(file, old, new)

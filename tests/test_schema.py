@@ -243,7 +243,8 @@ BASE = "name: b\nendpoint_name: e\ninstance_type: x\n"
 
 SAID = [
     ("deployment", "name: blue\ninstance_type: x", "1:1", "'endpoint_name' is missing.*--endpoint-name"),
-    ("deployment", "name: b\nendpoint_name: e\ntype: Kubernetes", "1:1", "'instance_type' is missing.*all lower case"),
+    ("deployment", "name: b\ntype: Kubernetes", "1:1", "'endpoint_name' is missing"),
+    ("deployment", "name: b\nendpoint_name: e", "1:1", "'instance_type' is missing in a managed online deployment"),
     ("deployment", BASE + "data_collectr: {}", "4:1", "not a key of a managed online deployment; .*'data_collector'"),
     ("deployment", BASE + "code: src", "4:1", "move it down, under 'code_configuration'"),
     ("deployment", BASE + "request_settings: {liveness_probe: {}}", "4:20", "move it up, to the top level"),
@@ -361,7 +362,6 @@ MENDED = [
     ("deployment", BASE + "model: m:1", "azureml:m:1"),
     ("deployment", BASE + "environment: env.yml", "file:env.yml"),
     ("deployment", BASE + "description: 1.10", "description: '1.10'"),
-    ("deployment", "name: b\nendpoint_name: e\ntype: Kubernetes", "type: kubernetes"),
     ("endpoint", "name: a\npublic_network_access: off", "public_network_access: disabled"),
     ("endpoint", "name: a\nidentity: {type: none, user_assigned_identities: /x}", "[{resource_id: /x}]"),
     ("endpoint", "name: a\nidentity: {type: none, user_assigned_identities: [/x]}", "[{resource_id: /x}]"),

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amlready import document, schema, source
-from amlready.diagnostic import Problem
+from amlready import document, rules, schema, source
+from amlready.diagnostic import Level, Problem
 from amlready.disk import Disk
+from amlready.rules.deployment.kinds import kubernetes_type_case
+from amlready.specs import Deployment
 
 with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
     warnings.simplefilter("ignore")
@@ -46,10 +48,10 @@ def refusal(family: str, path: Path) -> str | None:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the rules `unreadable`, `yaml` and `schema` say of a file; `placeholder`: another rule speaks about it."""
+    """What the rules `unreadable`, `yaml` and `schema` say of a file; `another` rule may have an error of its own."""
 
     problems: tuple[Problem, ...] = ()
-    placeholder: bool = False
+    another: bool = False
     ours: bool = True
 
 
@@ -62,15 +64,23 @@ def verdict(family: str, path: Path) -> Verdict:
     if isinstance(parsed, Problem):
         return Verdict((parsed,))
     found = tuple(schema.problems(parsed, family, Disk(path.parent)))
-    return Verdict(found, bool(parsed.unfilled), schema.kind_of(family, parsed.root.value) is not None)
+    another = bool(parsed.unfilled) or (family == "deployment" and _is_misspelled_kubernetes(parsed))
+    return Verdict(found, another, schema.kind_of(family, parsed.root.value) is not None)
+
+
+def _is_misspelled_kubernetes(parsed: document.Document) -> bool:
+    """Whether it is put down to the letter case of `type` that azure-ai-ml reads a managed deployment."""
+    assert rules.rules()["kubernetes-type-case"].level is Level.ERROR
+    return any(kubernetes_type_case(Deployment(parsed)))
 
 
 def disagreement(family: str, path: Path) -> str | None:
     """How the two verdicts on a file differ, or None.
 
-    What azure-ai-ml refuses must have a finding (a placeholder has one of its own); what it loads must have none.
+    What azure-ai-ml refuses must have a finding (a placeholder has one of its own, and so has `type: Kubernetes`);
+    what it loads must have none.
     """
     theirs, mine = refusal(family, path), verdict(family, path)
-    if not mine.ours or bool(theirs) == bool(mine.problems) or (theirs and mine.placeholder):
+    if not mine.ours or bool(theirs) == bool(mine.problems) or (theirs and mine.another):
         return None
     return f"azure-ai-ml: {theirs or 'loads it'}\namlready: {[each.message for each in mine.problems] or 'no finding'}"
