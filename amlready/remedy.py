@@ -61,17 +61,18 @@ class Case:
 
 @frozen
 class Said:
-    """A message and, where there is one right answer, the edits that mend the fault."""
+    """A message, the edits that mend the fault where there is one right answer, and what a made-up key was meant for."""
 
     message: str
     edits: tuple[Edit, ...] = ()
+    meant: str | None = None
 
 
 def of(case: Case) -> Said:
     """What to say about a case."""
     said = _WORDS[case.fault.name](case)
     if any(edit.span.source is not case.about.document.source for edit in said.edits):
-        said = Said(said.message)  # the value came from the command line
+        said = replace(said, edits=())  # the value came from the command line
     hint = case.fault.node.get("x-amlready-hint")
     if hint and not said.edits and case.fault.name in _HINTED:
         return Said(f"{said.message}; {hint}")
@@ -108,10 +109,12 @@ def _unknown(case: Case) -> Said:
     close = old if old in free else near(key, free)
     if close is None:
         return Said(f"{message}; {_MISPLACED.get(key, 'delete it')}")
+    missing = ", which is missing" if close in case.fault.node.get("required", ()) else ""
+    said = Said(f"{message}; did you mean {close!r}{missing}?", (), close)
     fits = case.key is not None and case.key.span.text == key
     if case.key is None or not fits or not case.about.accepts(case.fault.node["properties"][close], value):
-        return Said(f"{message}; did you mean {close!r}?")
-    return Said(f"{message}; did you mean {close!r}?", (Edit(case.key.span, close),))
+        return said
+    return replace(said, edits=(Edit(case.key.span, close),))
 
 
 _RENAMED = {"local_path": "path", "uri": "path", "pattern": "schedule", "data_window_size": "data_window"}

@@ -96,11 +96,16 @@ def _explained(document: Document, kind: str, files: Files, found: Faults) -> It
     from . import remedy  # a clean run needs no words
 
     about = remedy.About(kind, schema(kind), document, files)
+    cases = []
     for fault in chain.from_iterable(simple(schema(kind), each) for each in found):
         key, node, span = _place(document, fault.path)
-        said = remedy.of(remedy.Case(about, fault, key, node))
         at_key = key is not None and (fault.name in _AT_THE_KEY or not isinstance(node, Scalar))
-        yield Problem(key.span if key is not None and at_key else span, said.message, fix=said.edits)
+        said = remedy.of(remedy.Case(about, fault, key, node))
+        cases.append((fault, key.span if key is not None and at_key else span, said))
+    misspelled = {(fault.path[:-1], said.meant) for fault, _, said in cases if said.meant}
+    for fault, span, said in cases:
+        if fault.name != "missing" or (fault.path, fault.detail) not in misspelled:
+            yield Problem(span, said.message, fix=said.edits)
 
 
 _AT_THE_KEY = ("unknown", "key", "null", "missing", "many", "traffic", "nameless")

@@ -82,7 +82,7 @@ def test_the_files_themselves_are_without_a_finding():
             ["kubernetes-type-case"],
         ),
         ("deployment.yml", FILES["deployment.yml"].partition("  collections:")[2], " {}\n", None),
-        ("deployment.yml", "  collections:", "  sampling_rate: 1.0\n  collection:", ["schema", "schema"]),
+        ("deployment.yml", "  collections:", "  sampling_rate: 1.0\n  collection:", ["schema"]),
         ("src/score.py", '"model_inputs"', '"model_input"', ["collector-not-enabled"]),
     ],
     ids=["endpoint", "reference", "Kubernetes", "empty", "misspelled key", "Collector"],

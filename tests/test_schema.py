@@ -356,6 +356,8 @@ MENDED = [
     ("deployment", BASE + "data_collector: {collections: {1: {enabled: 'true'}}}", "'1':"),
     ("deployment", BASE + "data_collector: {collections: {a: {enabled: 'true', data: {version: 1}}}}", "version: '1'"),
     ("deployment", BASE + "data_collectr: {collections: {}}", "data_collector:"),
+    ("deployment", BASE + "data_collector: {collection: {a: {enabled: 'true'}}}", "collections:"),
+    ("deployment", BASE.replace("endpoint_name", "endpoint"), "endpoint_name:"),
     ("deployment", BASE + "instance_count: '2.0'", "instance_count: 2"),
     ("deployment", BASE + "model: {local_path: model}", "{path: model}"),
     ("deployment", BASE + "model: ./model", "{path: ./model}"),
@@ -394,6 +396,16 @@ def test_no_fix_of_a_mutant_makes_it_worse(folder: Path) -> None:
                 assert problem.message not in left or len(left) < len(found), (text, problem)
                 fixed += 1
     assert fixed > 100
+
+
+def test_a_misspelled_key_that_is_required_is_said_once(folder: Path) -> None:
+    [found] = check(folder, "deployment", BASE + "data_collector: {collection: {}}")
+    assert found.message == (
+        "'collection' is not a key of 'data_collector'; did you mean 'collections', which is missing?"
+    )
+    others = check(folder, "deployment", BASE + "data_collector: {collection: {}}\nidentity: {}\nmodel: {pth: model}")
+    assert len(others) == 3
+    assert len(check(folder, "deployment", BASE + "data_collector: {rolling: {}}")) == 2
 
 
 def test_a_path_that_exists_from_elsewhere_is_offered(folder: Path) -> None:
