@@ -61,7 +61,7 @@ class Case:
 
 @frozen
 class Said:
-    """A message, the edits that mend the fault where there is one right answer, and what a made-up key was meant for."""
+    """A message, the edits that mend the fault where there is one right answer, and what a made-up key stands for."""
 
     message: str
     edits: tuple[Edit, ...] = ()

@@ -151,7 +151,7 @@ def simple(root: SchemaNode, fault: Fault) -> Iterator[Fault]:
         return
     forms = [(_resolved(root, node), faults) for node, faults in fault.detail]
     fitting = [form for form in forms if _fits(form[0], fault.value)]
-    fitting = _picked(fault, fitting) or fitting
+    fitting = _picked(root, fault, fitting) or fitting
     if len(fitting) > 1 and not isinstance(fault.value, (dict, list, tuple, set)):
         fitting = [form for form in fitting if form[1][0].name in _TELLING]
     if not fitting:
@@ -180,7 +180,11 @@ def _fits(node: SchemaNode, value: object) -> bool:
     return node.get("type") not in ("object", "array")
 
 
-def _picked(fault: Fault, forms: list[_Form]) -> list[_Form]:
+_REFUSED_LATER = {("Managed online deployment", "target_utilization")}
+"""Words of a kind, by its title, that the SDK loads and does not create: not to be proposed."""
+
+
+def _picked(root: SchemaNode, fault: Fault, forms: list[_Form]) -> list[_Form]:
     """The forms that `type` picks. If it picks none, one whose fault names all the words that `type` may be."""
     marked = [form for form in forms if "anyOf" in form[0].get("properties", {}).get("type", {})]
     if len(marked) < 2:
@@ -189,6 +193,7 @@ def _picked(fault: Fault, forms: list[_Form]) -> list[_Form]:
     if picked:
         return picked
     words = [word for node, _ in marked for word in node["properties"]["type"]["anyOf"][0]["enum"]]
+    words = [word for word in words if (root["title"], word) not in _REFUSED_LATER]
     first = next(filter(_is_about_type, marked[0][1]))
     node = {**first.node, "x-amlready-words": words}
     return [(fault.node, (replace(first, node=node),))]
