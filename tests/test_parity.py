@@ -53,7 +53,6 @@ def test_both_agree_on_thousands_of_mutants() -> None:
     _compare([(seed, 1500) for seed in FIXED])
 
 
-@pytest.mark.skipif("config.getoption('--hypothesis-profile') != 'search'", reason="found by chance: search only")
 def test_both_agree_on_a_thousand_mutants_that_nobody_has_seen() -> None:
     seed = random.SystemRandom().randrange(10**9)
     print(f"python tests/parity {seed} 500; python tests/parity {seed + 1} 500")

@@ -263,6 +263,7 @@ ASSET = "name: inputs\nversion: 1\ntype: {}\npath: {}\n"
     ],
 )
 def test_a_data_asset_of_collected_data_points_to_what_is_collected(path, expected, tmp_path):
+    (tmp_path / "data").mkdir()
     found = check(tmp_path, deployment_yml=BOTH, data_yml=ASSET.format("uri_folder", path))
     assert found == expected
 

@@ -211,7 +211,7 @@ def test_a_worker_that_is_killed_loses_no_more_than_its_last_interval(serve: Ser
     assert set(there.values()) == {1}
     # Far more than the interval, because the machine may be busy; far less than the traffic took.
     missing = [number for number, when in traffic.answered.items() if number not in there]
-    assert all(traffic.answered[number] > killed - 2 for number in missing)
+    assert all(traffic.answered[number] > killed - 10 for number in missing)
 
 
 def test_an_agent_in_trouble_costs_no_caller_anything(serve: Serve, agent: Agent) -> None:

@@ -71,7 +71,7 @@ _SHAPES = (
     ("an access key of AWS", r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
     ("a token of GitHub", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{60,})"),
     ("a token of Hugging Face", r"\bhf_[A-Za-z]{30,}\b"),
-    ("an API key", r"\bsk-(?=[\w-]*\d)[A-Za-z0-9_-]{32,}"),
+    ("an API key", r"\bsk-(?=[\w-]{0,99}\d)[A-Za-z0-9_-]{32,}"),
     ("a token of Slack", r"\bxox[abprs]-[0-9]+-[A-Za-z0-9-]{16,}"),
     ("an API key of Google", r"\bAIza[0-9A-Za-z_-]{35}\b"),
     ("a token of Databricks", r"\bdapi[0-9a-f]{32}\b"),
