@@ -28,8 +28,12 @@ _MARKER = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _FOR
 _HINT = re.compile(r"\{\{|#\{|<[%A-Za-z]|__[A-Z]|\$(?!schema\b)")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#(?!\{[\w.-]+\}#)")
 
-MASKED = frozenset(("expression", "braces", "token"))
-"""Forms that YAML itself would read as something else."""
+MASKED = frozenset(("expression", "braces", "token", "flow"))
+"""Forms that YAML itself would read as something else; `flow` is a variable with brackets in a list or mapping of one
+line."""
+
+_FLOW = re.compile(r"\s*(?:-\s+)*(?:[^\s#'\"\[{][^#'\"\[{]*:\s+)?[\[{]")
+_CLOSED = re.compile(r"'[^']*'|\"[^\"]*\"|\$\{[^}\n]*\}+|\$\[[^\]\n]+\]")
 
 
 @frozen
@@ -51,7 +55,18 @@ def markers(text: str) -> list[Marker]:
 
 def _marker(found: re.Match[str]) -> Marker:
     name = re.sub(r"[^\w. /-]", "", found.group().partition(":-")[0]).strip()
-    return Marker(found.start(), found.end(), str(found.lastgroup), name)
+    form = str(found.lastgroup)
+    if form == "variable" and found.group()[1] in "{[" and _in_flow(found.string, found.start()):
+        form = "flow"
+    return Marker(found.start(), found.end(), form, name)
+
+
+def _in_flow(text: str, at: int) -> bool:
+    """Whether a list or mapping is open that begins on the same line, and no quote."""
+    line = text[text.rfind("\n", 0, at) + 1 : at]
+    rest = _CLOSED.sub("", line)
+    is_open = rest.count("[") + rest.count("{") > rest.count("]") + rest.count("}")
+    return is_open and _FLOW.match(line) is not None and "'" not in rest and '"' not in rest
 
 
 def _in_comment(text: str, at: int) -> bool:

@@ -93,3 +93,10 @@ def test_a_slip_is_said_once(file, old, new, expected):
         assert set(reported) == {"collector-not-enabled", "monitor-collection-missing"}
     else:
         assert reported == expected
+
+
+@pytest.mark.parametrize("key", ["emails: [${x}]", "tags: {team: ${x}}"])
+def test_a_placeholder_in_a_list_of_one_line_is_no_broken_yaml(key):
+    file, at = ("monitor.yml", "create_monitor:\n") if "emails" in key else ("deployment.yml", "instance_count: 1\n")
+    new = f"{at}  alert_notification: {{emails: [${{x}}]}}\n" if "emails" in key else f"{at}{key}\n"
+    assert found(file, at, new) == ["unfilled-placeholder"]

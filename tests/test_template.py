@@ -71,3 +71,29 @@ def test_several_placeholders_in_one_value_are_filled_apart():
 )
 def test_what_only_looks_like_a_placeholder_is_none(text):
     assert markers(text) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "items"),
+    [
+        ("[${x}]", ["${x}"]),
+        ("[a, ${x}, '${y}', $[z]]", ["a", "${x}", "${y}", "$[z]"]),
+        ("{a: ${x}}", {"a": "${x}"}),
+        ("[[a], ${x:-b}]", [["a"], "${x:-b}"]),
+    ],
+)
+def test_a_variable_in_a_list_of_one_line_is_a_placeholder_and_not_broken_yaml(written, items):
+    found = parse(Source(Path("x.yml"), f"key: {written}\nlist:\n  - key: {written}\n  - {written}\n"))
+    assert isinstance(found, Document), found
+    assert found.root.value == {"key": items, "list": [{"key": items}, items]}
+    filled = parse(Source(Path("x.yml"), "key: [${x}, ${y}]\n"), {"x": "1", "y": "b"})
+    assert filled.root.value == {"key": [1, "b"]}
+
+
+@pytest.mark.parametrize("text", ["key: see [${x}]\n", "key: '[${x}]'\n", "key: ${x}\n", "key: |\n  a [${x}]\n"])
+def test_a_variable_in_text_stays_a_variable(text):
+    assert [each.form for each in markers(text)] == ["variable"]
+
+
+def test_an_expression_in_a_list_of_one_line_stays_an_expression():
+    assert [each.form for each in markers("key: [${{ vars.A }}, ${b}]\n")] == ["expression", "flow"]
