@@ -209,8 +209,11 @@ def test_a_worker_that_is_killed_loses_no_more_than_its_last_interval(serve: Ser
 
     there = collected(agent)
     assert set(there.values()) == {1}
-    # Far more than the interval, because the machine may be busy; far less than the traffic took.
-    missing = [number for number, when in traffic.answered.items() if number not in there]
+    before = sorted(number for number, when in traffic.answered.items() if when < killed)
+    missing = [number for number in before if number not in there]
+    assert len(missing) < len(before)
+    assert missing == before[len(before) - len(missing) :]
+    # Far more than the interval, because the machine may be busy.
     assert all(traffic.answered[number] > killed - 10 for number in missing)
 
 
