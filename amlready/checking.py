@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import overrides, project, rules
 from .diagnostic import Diagnostic
@@ -15,10 +15,13 @@ from .project import Reading
 from .specs import Project
 from .suggest import did_you_mean
 
+if TYPE_CHECKING:
+    from .cli import Options
+
 STDIN = "-"
 
 
-def run(options: argparse.Namespace) -> tuple[list[Diagnostic], Project, str]:
+def run(options: Options) -> tuple[list[Diagnostic], Project, str]:
     """Findings, what was found, and the text that goes to standard output before them (a diff, or nothing)."""
     paths = [_path(each, options.stdin_filename) for each in options.paths or ["."]]
     reading = _reading(options, paths)
@@ -53,7 +56,7 @@ def _path(given: str, stdin_filename: str | None) -> Path:
     return Path(given)
 
 
-def _reading(options: argparse.Namespace, paths: list[Path]) -> Reading:
+def _reading(options: Options, paths: list[Path]) -> Reading:
     piped = STDIN in options.paths
     if options.stdin_filename and not piped:
         raise Misuse("--stdin-filename goes with the path -, which reads standard input")
