@@ -114,8 +114,8 @@ class Event:
         """Whether the other branch of an `if` collects with the same Collector and with a context: the one branch is
         for requests that have none yet."""
         module, func = self.frame.module, self.call.func
-        for node in module.inside(self.frame.function):
-            if not isinstance(node, ast.Call) or not _is_collect(node):
+        for node in module.of_inside(ast.Call, self.frame.function):
+            if not _is_collect(node):
                 continue
             given = argument(node, 1, "correlation_context")
             if given is None or is_none(given) or ast.dump(node.func) != ast.dump(func):
@@ -171,9 +171,7 @@ def _is_collect(call: ast.Call) -> bool:
 
 
 def _events(frame: Frame, budget: Iterator[int]) -> Iterator[Event]:
-    for node in frame.module.inside(frame.function):
-        if not isinstance(node, ast.Call):
-            continue
+    for node in frame.module.of_inside(ast.Call, frame.function):
         event = _event(frame, node)
         if event is not None:
             yield event
@@ -261,7 +259,7 @@ def _identity(frame: Frame, node: ast.expr) -> object | None:
     if event is not None:
         return event.context
     inner = home.enter(made)
-    returns = [each for each in inner.module.inside(inner.function) if isinstance(each, ast.Return)] if inner else []
+    returns = inner.module.of_inside(ast.Return, inner.function) if inner else []
     if inner is None or len(returns) != 1 or returns[0].value is None:
         return None
     return _identity(inner, returns[0].value)

@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from collections.abc import Mapping as Mapping_
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 import yaml
 
 from .diagnostic import Problem, Related
 from .frozen import frozen
-from .source import Source, Span
+from .source import BOM, Source, Span
 from .template import Marker, Template, template
 
 MAX_DEPTH = 250
@@ -163,21 +163,20 @@ def _duplicates(node: Node) -> Iterator[tuple[Scalar, Scalar]]:
                 yield from _duplicates(entry.value)
 
 
+_RESOLVER = yaml.resolver.Resolver()
+
+
+@lru_cache(maxsize=10_000)
+def _resolved(kind: type[yaml.Node], value: str, implicit: tuple[bool, bool]) -> str:
+    if kind is not yaml.ScalarNode:
+        return "tag:yaml.org,2002:seq" if kind is yaml.SequenceNode else "tag:yaml.org,2002:map"
+    return str(_RESOLVER.resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
+
+
 class _Resolution:
     """Tag resolution with a memory: resolving is a third of the time that composing a document takes."""
 
-    known: dict[tuple[str, tuple[bool, bool]], str] = {}
-
-    def resolve(self, kind: type[yaml.Node], value: str, implicit: tuple[bool, bool]) -> str:
-        if kind is not yaml.ScalarNode:
-            return "tag:yaml.org,2002:seq" if kind is yaml.SequenceNode else "tag:yaml.org,2002:map"
-        key = (value, implicit)
-        tag = self.known.get(key)
-        if tag is None:
-            tag = str(super().resolve(kind, value, implicit))  # type: ignore[misc]
-            if len(self.known) < 10_000:
-                self.known[key] = tag
-        return tag
+    resolve = staticmethod(_resolved)
 
     def descend_resolver(self, *_: object) -> None: ...
 
@@ -246,7 +245,7 @@ def _root(source: Source, filling: Template) -> Node | None:
 
 def _compose(source: Source, text: str) -> yaml.Node | None:
     _check_depth(source)
-    first = _Pure if _LENIENT.search(source.text) else _Fast
+    first = _Pure if _is_lenient(source.text) else _Fast
     try:
         return _composed(text, first)
     except (yaml.YAMLError, ValueError) as error:
@@ -260,7 +259,10 @@ def _compose(source: Source, text: str) -> yaml.Node | None:
 
 # libyaml lets a tab separate a key from its value, gives a bare `!` tag to text, and passes over a byte order mark in
 # the middle of a file; the parser that the SDK uses does none of this.
-_LENIENT = re.compile(r"\t|(?<!\S)!(?=\s|\Z)|\ufeff")
+def _is_lenient(text: str) -> bool:
+    if "\t" in text or BOM in text:
+        return True
+    return "!" in text and re.search(r"(?<!\S)!(?=\s|\Z)", text) is not None
 
 
 def _composed(text: str, loader: type[yaml.SafeLoader]) -> yaml.Node | None:
@@ -336,14 +338,17 @@ class _Builder:
         self.filling = filling
         self.done: dict[int, tuple[Node, int]] = {}
         self.open: set[int] = set()
-        self.values = _Values()
+
+    @cached_property
+    def values(self) -> _Values:
+        return _Values()
 
     def build(self, node: yaml.Node) -> Node:
         return self.sized(node)[0]
 
     def sized(self, node: yaml.Node) -> tuple[Node, int]:
         """The node and how many values it has once its aliases are expanded."""
-        if isinstance(node, yaml.ScalarNode) and node.tag in _PLAIN_TAGS:
+        if type(node) is yaml.ScalarNode and node.tag in _PLAIN_TAGS:
             return self.scalar(node), 1
         known = self.done.get(id(node))
         if known is None:
@@ -373,7 +378,7 @@ class _Builder:
         own: list[Entry] = []
         size = 1
         for key_node, value_node in node.value:
-            if isinstance(key_node, yaml.ScalarNode) and key_node.tag == "tag:yaml.org,2002:merge":
+            if key_node.tag == "tag:yaml.org,2002:merge" and isinstance(key_node, yaml.ScalarNode):
                 result.entries += self.merge(value_node)
                 continue
             value, count = self.sized(value_node)
@@ -409,11 +414,10 @@ class _Builder:
         if self.filling.markers and any(self.filling.within(start, end)):
             value, text = self.filling.value(start, end)
             return Scalar(self.source, start, end, value, text, not node.style)
-        return Scalar(self.source, start, end, self.constructed(node), node.value, not node.style)
+        value = node.value if node.tag == "tag:yaml.org,2002:str" else self.constructed(node)
+        return Scalar(self.source, start, end, value, node.value, not node.style)
 
     def constructed(self, node: yaml.ScalarNode) -> object:
-        if node.tag == "tag:yaml.org,2002:str":
-            return node.value
         key = (node.tag, node.value)
         if key not in self.scalars:
             value = self.construct(node)

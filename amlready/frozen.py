@@ -73,7 +73,7 @@ def _frozen(cls: type[Any], eq: bool) -> type[Any]:
     defaults = {name: getattr(cls, name) for name in names if hasattr(cls, name)}
     methods = {
         "__match_args__": tuple(names),
-        "__init__": _initialiser(cls.__qualname__, tuple(names), defaults),
+        "__init__": cls.__dict__.get("__init__") or _initialiser(cls.__qualname__, tuple(names), defaults),
         "__setattr__": _refuse,
         "__delattr__": _refuse,
         "__repr__": _represent,
@@ -86,23 +86,25 @@ def _frozen(cls: type[Any], eq: bool) -> type[Any]:
 
 
 def _initialiser(title: str, names: tuple[str, ...], defaults: dict[str, Any]) -> Callable[..., None]:
-    known = frozenset(names)
-
     def __init__(self: object, *given: object, **named: object) -> None:
         state = self.__dict__
         state.update(zip(names, given, strict=False))
-        if named:
+        if named or len(given) != len(names):
             if not known.issuperset(named) or not state.keys().isdisjoint(named):
                 raise TypeError(f"{title}() got unknown or repeated arguments among {sorted(named)}")
             state.update(named)
-        if len(state) < len(names):
-            for name, default in defaults.items():
-                if name not in state:
-                    state[name] = default.make() if type(default) is _Factory else default
-        if len(state) != len(names) or len(given) > len(names):
-            raise TypeError(f"{title}() takes {', '.join(names)}")
+            _complete(state, defaults)
+            if len(state) != len(names) or len(given) > len(names):
+                raise TypeError(f"{title}() takes {', '.join(names)}")
 
+    known = frozenset(names)
     return __init__
+
+
+def _complete(state: dict[str, object], defaults: dict[str, Any]) -> None:
+    for name, default in defaults.items():
+        if name not in state:
+            state[name] = default.make() if type(default) is _Factory else default
 
 
 def _state(value: object) -> tuple[object, ...]:

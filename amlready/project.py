@@ -89,7 +89,9 @@ def load(paths: Iterable[Path], reading: Reading | None = None) -> Project:
 
 def normal(path: Path) -> Path:
     """A path as it is shown and compared: without `.` and `..`."""
-    return Path(os.path.normpath(path))
+    written = str(path)
+    short = os.path.normpath(written)
+    return path if short == written else Path(short)
 
 
 class _Loader:
@@ -208,10 +210,12 @@ class _Loader:
             return None
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", node.value):
             return None
-        path = Path(os.path.normpath(base / node.value))
+        path = os.path.normpath(os.path.join(base, node.value))
         # os.path, which takes a name that is too long, or has a NUL in it, for one that is not there
-        exists, is_folder = os.path.exists(path), os.path.isdir(path)
-        return Reference(node, path, exists, is_folder, elsewhere(base, node.value, self.starts))
+        is_folder = os.path.isdir(path)
+        exists = is_folder or os.path.exists(path)
+        right = None if exists else elsewhere(base, node.value, self.starts)
+        return Reference(node, Path(path), exists, is_folder, right)
 
     def environment(self, doc: Document, inside: Mapping | None = None) -> Environment:
         base = doc.source.path.parent

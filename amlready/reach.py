@@ -58,8 +58,8 @@ def certain_functions(script: Script) -> list[tuple[Module, Function | None]]:
     for module, function in found:
         if len(found) > MAX_FUNCTIONS:
             break
-        for node in module.inside(function):
-            if isinstance(node, ast.Call) and is_unconditional(module, node):
+        for node in module.of_inside(ast.Call, function):
+            if is_unconditional(module, node):
                 called = script.function(module, node.func)
                 if called is not None and called not in found:
                     found.append(called)

@@ -21,6 +21,11 @@ class Binding:
     node: ast.AST
     value: ast.expr | None = None
 
+    def __init__(self, name: str, node: ast.AST, value: ast.expr | None = None) -> None:
+        # by hand, because a script has dozens of them
+        state = self.__dict__
+        state["name"], state["node"], state["value"] = name, node, value
+
 
 @frozen
 class Scope:

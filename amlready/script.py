@@ -131,10 +131,7 @@ class Script:
     def calls(self) -> list[Call]:
         """Every call in every module."""
         return [
-            Call(module, node, around)
-            for module in self.modules
-            for node, around in module.nodes
-            if isinstance(node, ast.Call)
+            Call(module, node, module.functions_around(node)) for module in self.modules for node in module.of(ast.Call)
         ]
 
     def calls_to(self, *names: str) -> list[Call]:
@@ -154,9 +151,8 @@ class Script:
     def imported(self, package: str) -> tuple[Module, ast.stmt] | None:
         """The first import of a package or of anything in it."""
         for module in self.modules:
-            for node, _ in module.nodes:
+            for node in module.import_statements:
                 if any(name == package or name.startswith(package + ".") for name in _import_names(node)):
-                    assert isinstance(node, ast.stmt)
                     return module, node
         return None
 

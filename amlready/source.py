@@ -17,6 +17,8 @@ from .frozen import frozen
 MAX_BYTES = 4 * 1024 * 1024
 """Largest file that is read; specs and scoring scripts have a few kilobytes."""
 
+_PORTION = 64 * 1024
+
 BOM = "\ufeff"
 
 
@@ -124,7 +126,7 @@ def _content(descriptor: int) -> bytes:
         raise Unreadable("is not a regular file")
     if status.st_size > MAX_BYTES:
         raise Unreadable(f"has {status.st_size:,} bytes; files over {MAX_BYTES:,} bytes are not read")
-    data = os.read(descriptor, MAX_BYTES + 1)
-    while more := os.read(descriptor, MAX_BYTES + 1 - len(data)):
+    data = os.read(descriptor, status.st_size + 1)  # no more, because room for it is made first
+    while more := os.read(descriptor, min(_PORTION, MAX_BYTES + 1 - len(data))):
         data += more
     return data

@@ -55,7 +55,7 @@ class Spec:
     def source(self) -> Source:
         return self.document.source
 
-    @property
+    @cached_property
     def folder(self) -> Path:
         return self.source.path.parent
 

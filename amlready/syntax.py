@@ -131,6 +131,20 @@ class Module:
         """The nodes whose innermost function is this one; those outside of all functions for None."""
         return self._by_function.get(function, [])
 
+    def of_inside(self, kind: type[_N], function: Function | None) -> list[_N]:
+        """The nodes of exactly this type whose innermost function is this one, in the order of the text."""
+        by_type = self._by_function_and_type.get(function)
+        if by_type is None:
+            by_type = self._by_function_and_type[function] = {}
+            for node in self.inside(function):
+                by_type.setdefault(type(node), []).append(node)
+        return by_type.get(kind, [])  # type: ignore[return-value]
+
+    @cached_property
+    def _by_function_and_type(self) -> dict[Function | None, dict[type[ast.AST], list[ast.AST]]]:
+        """The functions that have been asked for."""
+        return {}
+
     def parent(self, node: ast.AST) -> ast.AST | None:
         return self._walk.parents.get(node)
 
@@ -141,6 +155,10 @@ class Module:
         while above is not None:
             yield above
             above = parents.get(above)
+
+    def functions_around(self, node: ast.AST) -> tuple[Function, ...]:
+        """The functions that a node runs in, from the outermost in."""
+        return self._around.get(node, ())
 
     def function_of(self, node: ast.AST) -> Function | None:
         """The innermost function that a node runs in. Decorators and default values run outside of their function."""
@@ -240,6 +258,12 @@ class Module:
             for each in node.names:
                 known[each.asname or each.name] = f"{prefix}.{each.name}"
         return known
+
+    @cached_property
+    def import_statements(self) -> list[ast.Import | ast.ImportFrom]:
+        """Every import, in the order of the text."""
+        found: list[ast.Import | ast.ImportFrom] = [*self.of(ast.Import), *self.of(ast.ImportFrom)]
+        return sorted(found, key=lambda each: (each.lineno, each.col_offset))
 
     @cached_property
     def has_star_import(self) -> bool:

@@ -24,9 +24,9 @@ _FORMS = (
     ("angle", r"<[A-Za-z][\w ./-]*>"),
     ("variable", r"\$\{[A-Za-z_]\w*(?::-[^}\n]*)?\}|\$\([A-Za-z_][\w.]*\)|\$\[[^\]\n]+\]|\$(?!schema\b)[A-Za-z_]\w*"),
 )
-_MARKER = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _FORMS))
-_HINT = re.compile(r"\{\{|#\{|<[%A-Za-z]|__[A-Z]|\$(?!schema\b)")
-_COMMENT = re.compile(r"(?:^|(?<=\s))#(?!\{[\w.-]+\}#)")
+_MARKER = "|".join(f"(?P<{name}>{pattern})" for name, pattern in _FORMS)
+_HINTS = ("{{", "#{", "<", "__")
+_COMMENT = r"(?:^|(?<=\s))#(?!\{[\w.-]+\}#)"
 
 MASKED = frozenset(("expression", "braces", "token", "flow"))
 """Forms that YAML itself would read as something else; `flow` is a variable with brackets in a list or mapping of one
@@ -48,9 +48,9 @@ class Marker:
 
 def markers(text: str) -> list[Marker]:
     """The placeholders of a text, those in comments left out."""
-    if not _HINT.search(text):
+    if text.count("$") == text.count("$schema:") and not any(hint in text for hint in _HINTS):
         return []
-    return [found for found in map(_marker, _MARKER.finditer(text)) if not _in_comment(text, found.start)]
+    return [found for found in map(_marker, re.finditer(_MARKER, text)) if not _in_comment(text, found.start)]
 
 
 def _marker(found: re.Match[str]) -> Marker:
@@ -73,7 +73,7 @@ def _in_comment(text: str, at: int) -> bool:
     line = text[text.rfind("\n", 0, at) + 1 : at]
     return any(
         line.count("'", 0, found.start()) % 2 == 0 and line.count('"', 0, found.start()) % 2 == 0
-        for found in _COMMENT.finditer(line)
+        for found in re.finditer(_COMMENT, line)
     )
 
 

@@ -237,8 +237,8 @@ def _keys(script: Script) -> Iterator[tuple[ast.Subscript, str]]:
     entry, module = script.entry, script.main
     if entry is None or entry.body is not Body.TEXT:
         return
-    for node in module.inside(entry.run):
-        if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
+    for node in module.of_inside(ast.Subscript, entry.run):
+        if not isinstance(node.ctx, ast.Load):
             continue
         key = literal(module, node.slice)
         if key is not None and is_body(script, source(module, node.value)) and _runs_always(module, node, entry):

@@ -128,7 +128,7 @@ def _predicted(script: Script) -> tuple[str, ...] | None:
     entry, module = script.entry, script.main
     if entry is None:
         return None
-    for node in module.inside(entry.run):
+    for node in module.of_inside(ast.Call, entry.run):
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(), attr=attribute), args=[rows]) if attribute in _PREDICTS:
                 return rows_of(script, module, rows)
@@ -206,8 +206,8 @@ def request_columns(request: Request, deployment: Deployment, script: Script, pr
 
 def _columns_fault(script: Script, request: Request) -> tuple[tuple[str, ...], int, int, ast.expr, int] | None:
     entry, module = script.entry, script.main
-    for node in module.inside(entry.run) if entry is not None else ():
-        if not isinstance(node, ast.Call) or module.qualified(node.func) != "pandas.DataFrame" or not node.args:
+    for node in module.of_inside(ast.Call, entry.run) if entry is not None else ():
+        if module.qualified(node.func) != "pandas.DataFrame" or not node.args:
             continue
         named = argument(node, 2, "columns")
         columns = literals(module, named)

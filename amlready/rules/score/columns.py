@@ -153,9 +153,9 @@ def _names_later(event: Event, home: Frame) -> bool:
     while frames[-1].caller is not None:
         frames.append(frames[-1].caller)
     return any(
-        isinstance(node, ast.Attribute) and node.attr == "columns" and isinstance(node.ctx, ast.Store)
+        node.attr == "columns" and isinstance(node.ctx, ast.Store)
         for frame in frames
-        for node in frame.module.inside(frame.function)
+        for node in frame.module.of_inside(ast.Attribute, frame.function)
     )
 
 

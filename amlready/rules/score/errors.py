@@ -226,9 +226,8 @@ def run_returns_nothing(script: Script) -> Iterator[Problem]:
     run, module = script.run, script.main
     if run is None or script.entry is None or isinstance(run, ast.AsyncFunctionDef):
         return
-    nodes = module.inside(run)
-    if any(isinstance(node, ast.Yield | ast.YieldFrom | ast.Raise) for node in nodes) or any(
-        isinstance(node, ast.Return) and node.value is not None for node in nodes
-    ):
+    if any(module.of_inside(kind, run) for kind in (ast.Yield, ast.YieldFrom, ast.Raise)):
+        return
+    if any(node.value is not None for node in module.of_inside(ast.Return, run)):
         return
     yield Problem(module.name_span(run), "run() returns nothing: every caller gets {} with status 200")

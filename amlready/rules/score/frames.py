@@ -185,7 +185,7 @@ def _change(module: Module, function: Function, site: ast.Call, name: str) -> as
     """The first change of a variable's object after a place, unless the variable gets another object before."""
     bindings = module.scope(function).bindings.get(name, [])
     for node in module.inside(function):
-        if not isinstance(node, _CHANGERS) or position(node) <= position(site):
+        if type(node) not in _CHANGERS or position(node) <= position(site):
             continue
         if not _changes(node, name) or exclusive(module, site, node):
             continue
@@ -194,7 +194,7 @@ def _change(module: Module, function: Function, site: ast.Call, name: str) -> as
     return None
 
 
-_CHANGERS = (ast.Subscript, ast.Attribute, ast.AugAssign, ast.Call)
+_CHANGERS = frozenset((ast.Subscript, ast.Attribute, ast.AugAssign, ast.Call))
 _PLACES = ("loc", "iloc", "at", "iat")
 _CHANGES = ("insert", "pop", "update")
 

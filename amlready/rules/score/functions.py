@@ -301,4 +301,4 @@ def generator_function(script: Script) -> Iterator[Problem]:
 
 
 def _first_yield(module: Module, function: Function) -> ast.AST | None:
-    return next((node for node in module.inside(function) if isinstance(node, ast.Yield | ast.YieldFrom)), None)
+    return next((node for node in module.inside(function) if type(node) in (ast.Yield, ast.YieldFrom)), None)

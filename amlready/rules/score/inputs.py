@@ -74,20 +74,18 @@ def _uses(module: Module, entry: Entry) -> Iterator[tuple[ast.Name, ast.AST | No
     """Where run() certainly still has the body in its parameter, and what the parameter is part of there."""
     if entry.input is None or entry.input in module.scope(entry.run).bindings:
         return
-    for node in module.inside(entry.run):
-        if isinstance(node, ast.Name) and node.id == entry.input and isinstance(definition(module, node), Parameter):
+    for node in module.of_inside(ast.Name, entry.run):
+        if node.id == entry.input and isinstance(definition(module, node), Parameter):
             yield node, module.parent(node)
 
 
 def _looks_at_type(module: Module, entry: Entry) -> bool:
     """Whether run() tells text from objects itself (`isinstance`, `type`), as scripts do that also run in tests."""
-    calls = (
-        node for node in module.inside(entry.run) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    )
     return any(
-        call.func.id in ("isinstance", "type", "hasattr")  # type: ignore[attr-defined]
+        isinstance(call.func, ast.Name)
+        and call.func.id in ("isinstance", "type", "hasattr")
         and any(isinstance(each, ast.Name) and each.id == entry.input for each in call.args)
-        for call in calls
+        for call in module.of_inside(ast.Call, entry.run)
     )
 
 
@@ -132,8 +130,8 @@ def input_already_parsed(script: Script) -> Iterator[Problem]:
         return
     module = script.main
     objects = {entry.input} if entry.body is Body.REQUEST else _sampled(module, entry)
-    for node in module.inside(entry.run):
-        if not isinstance(node, ast.Call) or module.qualified(node.func) != "json.loads" or not node.args:
+    for node in module.of_inside(ast.Call, entry.run):
+        if module.qualified(node.func) != "json.loads" or not node.args:
             continue
         first = node.args[0]
         found = definition(module, first) if isinstance(first, ast.Name) else None

@@ -124,8 +124,8 @@ def _read(script: Script) -> Iterator[tuple[Module, ast.Call, ModelPath]]:
         return
     seen: set[tuple[Module, ast.expr]] = set()
     for module, function in certain_functions(script):
-        for node in module.inside(function):
-            if not isinstance(node, ast.Call) or not is_unconditional(module, node):
+        for node in module.of_inside(ast.Call, function):
+            if not is_unconditional(module, node):
                 continue
             for each in reads(module, node):
                 path = model_path(module, each)
@@ -224,8 +224,8 @@ def pickle_load_of_joblib(script: Script, deployment: Deployment, model: Model) 
     if artifact is None or not _is_mounted(deployment, model):
         return
     for module, function in certain_functions(script):
-        for node in module.inside(function):
-            if isinstance(node, ast.Call) and module.qualified(node.func) in ("pickle.load", "_pickle.load"):
+        for node in module.of_inside(ast.Call, function):
+            if module.qualified(node.func) in ("pickle.load", "_pickle.load"):
                 given = opened_by(module, node)
                 path = model_path(module, given) if given is not None else None
                 pickle = artifact.pickle(path.text) if path and path.text in artifact.files else None

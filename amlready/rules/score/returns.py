@@ -15,9 +15,8 @@ def returned(script: Script) -> Iterator[tuple[ast.Return, ast.expr]]:
     run, module = script.run, script.main
     if run is None or script.entry is None or isinstance(run, ast.AsyncFunctionDef):
         return
-    nodes = module.inside(run)
-    if any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in nodes):
+    if any(module.of_inside(kind, run) for kind in (ast.Yield, ast.YieldFrom)):
         return
-    for node in nodes:
-        if isinstance(node, ast.Return) and node.value is not None:
+    for node in module.of_inside(ast.Return, run):
+        if node.value is not None:
             yield node, node.value

@@ -75,8 +75,8 @@ def _followed(module: Module, run: Function) -> list[Function]:
     """run() and the module's own functions that it calls by name."""
     found = [run]
     for function in found:
-        for node in module.inside(function):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        for node in module.of_inside(ast.Call, function):
+            if isinstance(node.func, ast.Name):
                 called = module.only_function(node.func.id)
                 if called is not None and called not in found:
                     found.append(called)
@@ -86,15 +86,13 @@ def _followed(module: Module, run: Function) -> list[Function]:
 def _globals_read(module: Module, function: Function) -> Iterator[str]:
     """The names that a function reads and does not bind, nor anything around them."""
     scope = module.scope(function)
-    for node in module.inside(function):
-        if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
-            continue
-        if not scope.has(node.id) and not is_inner(module, node):
+    for node in module.of_inside(ast.Name, function):
+        if isinstance(node.ctx, ast.Load) and not scope.has(node.id) and not is_inner(module, node):
             yield node.id
 
 
 def _first_read(module: Module, function: Function, name: str) -> ast.Name | None:
-    names = [node for node in module.inside(function) if isinstance(node, ast.Name) and node.id == name]
+    names = [node for node in module.of_inside(ast.Name, function) if node.id == name]
     return next((node for node in names if isinstance(node.ctx, ast.Load)), None)
 
 
@@ -141,8 +139,8 @@ def swallowed_init_error(script: Script) -> Iterator[Problem]:
     if init is None or script.run is None:
         return
     needed = {name for function in _followed(module, script.run) for name in _globals_read(module, function)}
-    for node in module.inside(init):
-        if not isinstance(node, ast.Try) or any(isinstance(above, LOOPS) for above in module.ancestors(node)):
+    for node in module.of_inside(ast.Try, init):
+        if any(isinstance(above, LOOPS) for above in module.ancestors(node)):
             continue  # in a loop, another turn may do it
         for name in _set_globals(module, init, node.body) & needed:
             for handler in node.handlers:
@@ -197,7 +195,7 @@ def _returns(handler: ast.ExceptHandler) -> bool:
 def _is_set_after(module: Module, init: Function, node: ast.Try, name: str) -> bool:
     """Whether init() sets the variable once more, or looks at it, behind the `try`."""
     end = node.end_lineno or 0
-    return any(isinstance(each, ast.Name) and each.id == name and each.lineno > end for each in module.inside(init))
+    return any(each.id == name and each.lineno > end for each in module.of_inside(ast.Name, init))
 
 
 _EXITS = ("sys.exit", "exit", "quit", "os._exit", "os.abort")
@@ -283,8 +281,8 @@ def exit_in_run(script: Script) -> Iterator[Problem]:
             return data
     """
     module, run = script.main, script.run
-    for node in module.inside(run) if run is not None else ():
-        if isinstance(node, ast.Call) and module.qualified(node.func) in _EXITS:
+    for node in module.of_inside(ast.Call, run) if run is not None else ():
+        if module.qualified(node.func) in _EXITS:
             yield Problem(module.span(node), "this ends the worker process, not just the request; raise an exception")
 
 
