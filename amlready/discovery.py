@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from .document import Document, Mapping, Scalar, Sequence
@@ -108,16 +108,24 @@ SKIPPED = frozenset(
 
 def walk(folder: Path, deep: bool = True) -> Iterator[Path]:
     """YAML files below a folder, any case of extension, without hidden and vendored folders; follows no links."""
+    return _yaml_files(_entries(folder), deep)
+
+
+def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        return sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
-        return
+        return []
+
+
+def _yaml_files(entries: Iterable[os.DirEntry[str]], deep: bool) -> Iterator[Path]:
     for entry in entries:
         if entry.name.startswith(".") or entry.name in SKIPPED:
             continue
         if entry.is_dir(follow_symlinks=False):
-            if deep and not os.path.exists(os.path.join(entry.path, "pyvenv.cfg")):
-                yield from walk(Path(entry.path))
+            inner = _entries(entry.path) if deep else []
+            if not any(each.name == "pyvenv.cfg" for each in inner):
+                yield from _yaml_files(inner, deep)
         elif entry.name.lower().endswith((".yml", ".yaml")):
             yield Path(entry.path)
 

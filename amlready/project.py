@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Mapping_
 from functools import cached_property, partial
@@ -211,9 +212,10 @@ class _Loader:
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", node.value):
             return None
         path = os.path.normpath(os.path.join(base, node.value))
-        # os.path, which takes a name that is too long, or has a NUL in it, for one that is not there
-        is_folder = os.path.isdir(path)
-        exists = is_folder or os.path.exists(path)
+        try:
+            is_folder, exists = stat.S_ISDIR(os.stat(path).st_mode), True
+        except (OSError, ValueError):  # not there; also a name that is too long, or has a NUL in it
+            is_folder = exists = False
         right = None if exists else elsewhere(base, node.value, self.starts)
         return Reference(node, Path(path), exists, is_folder, right)
 
@@ -283,7 +285,7 @@ class _Loader:
             environment=self.environment_of(doc, environments),
             code=code,
             scoring_script=scoring,
-            load_script=partial(self.script, scoring.path) if scoring and scoring.exists else no_script,
+            load_script=partial(self.script, scoring.path, code) if code and scoring and scoring.exists else no_script,
             requests=tuple(self.requests(base)),
         )
 
@@ -315,18 +317,20 @@ class _Loader:
         base = doc.source.path.parent
         return min(exact or same, key=lambda spec: distance(base, spec.folder), default=None)
 
-    def script(self, path: Path) -> Loaded:
+    def script(self, path: Path, code: Reference) -> Loaded:
         if path not in self.scripts:
             before = len(self.faults)
-            loaded = self.loaded(path)
+            loaded = self.loaded(path, code)
             self.scripts[path] = loaded, tuple(self.faults[before:])
         return self.scripts[path]
 
-    def loaded(self, path: Path) -> Script | None:
+    def loaded(self, path: Path, code: Reference) -> Script | None:
         source = self.read(path)
         if source is None or (not source.text and any(f.problem.span.source.path == path for f in self.faults)):
             return None
-        found = script.load(source, path.parent, self.read, script.names_in(path.parent))
+        folder = path.parent
+        names = code.names if folder == code.path else script.names_in(folder)
+        found = script.load(source, folder, self.read, names)
         if isinstance(found, Problem):
             self.faults.append(Fault("syntax", found))
             return None

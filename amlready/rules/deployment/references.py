@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from ...diagnostic import Edit, Level, Problem, Related
 from ...document import Scalar
@@ -268,7 +269,7 @@ def missing_script(deployment: Deployment) -> Iterator[Problem]:
     code, script = deployment.code, deployment.scoring_script
     if code is None or script is None or not code.is_folder:
         return
-    inside = code.path.resolve() in script.path.resolve().parents
+    inside = _is_inside(code.path, script.path)
     if script.exists and not script.is_folder and inside:
         return
     if script.exists and not inside:
@@ -285,6 +286,13 @@ def missing_script(deployment: Deployment) -> Iterator[Problem]:
         hint, fix = f"; write {name!r}", (Edit(script.node.span, name),)
     message = f"there is no file {script.node.text!r} in the code folder, which it is relative to{hint}"
     yield Problem(script.node.span, message, (Related(code.node.span, "this is the code folder"),), fix)
+
+
+def _is_inside(code: Path, script: Path) -> bool:
+    """Whether a script is in the code folder, wherever symbolic links lead."""
+    if script.parent == code and not os.path.islink(script):
+        return True  # the usual case, without a look at every folder above
+    return code.resolve() in script.resolve().parents
 
 
 def absent(reference: Reference, what: str) -> Problem:
