@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from functools import cached_property
-from weakref import WeakKeyDictionary
 
 from .classes import Plain, called_class, first_parameter, held, is_method, method, own_class
 from .frozen import frozen, once
@@ -130,21 +129,13 @@ class Event:
         return (*self.frame.path, self.call)
 
 
-_known: WeakKeyDictionary[Script, tuple[Event, ...]] = WeakKeyDictionary()
-
-
 @once
 def events(script: Script) -> tuple[Event, ...]:
     """The events of one request, in the order in which run() reaches them in the text."""
     run = script.run
     if run is None or not script.collectors:
         return ()
-    if script not in _known:
-        _known[script] = tuple(_events(Frame(script, script.main, run), iter(range(MAX_FRAMES))))
-    return _known[script]
-
-
-_all: WeakKeyDictionary[Script, tuple[Event, ...]] = WeakKeyDictionary()
+    return tuple(_events(Frame(script, script.main, run), iter(range(MAX_FRAMES))))
 
 
 @once
@@ -152,9 +143,7 @@ def collects(script: Script) -> tuple[Event, ...]:
     """The events of one request, and every other collect() on what is certainly a Collector."""
     if not script.collectors:
         return ()
-    if script not in _all:
-        _all[script] = (*events(script), *_elsewhere(script, {event.call for event in events(script)}))
-    return _all[script]
+    return (*events(script), *_elsewhere(script, {event.call for event in events(script)}))
 
 
 def _elsewhere(script: Script, seen: set[ast.Call]) -> Iterator[Event]:

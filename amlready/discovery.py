@@ -10,11 +10,10 @@ from pathlib import Path
 from .document import Document, Mapping, Scalar, Sequence
 from .specs import Conda, Data, Deployment, Endpoint, Environment, Model, Monitor, Spec
 
-_MAYBE = re.compile(
-    r"azuremlschemas|^['\"]?(?:endpoint_name|code_configuration|auth_mode|data_collector|conda_file|inference_config"
+_MAYBE = (
+    r"^['\"]?(?:endpoint_name|code_configuration|auth_mode|data_collector|conda_file|inference_config"
     r"|create_monitor|instance_type|dependencies|mirror_traffic)['\"]?\s*:"
-    r"|^type\s*:\s*['\"]?(?:custom_model|mlflow_model|triton_model|uri_folder|uri_file|mltable)\b",
-    re.MULTILINE,
+    r"|^type\s*:\s*['\"]?(?:custom_model|mlflow_model|triton_model|uri_folder|uri_file|mltable)\b"
 )
 """What a spec says at the start of one of its lines; other YAML is not even parsed."""
 
@@ -35,7 +34,7 @@ _DATA_TYPES = ("uri_folder", "uri_file", "mltable")
 
 def may_be_spec(text: str) -> bool:
     """Whether a text is worth parsing at all."""
-    return _MAYBE.search(text) is not None
+    return "azuremlschemas" in text or re.search(_MAYBE, text, re.MULTILINE) is not None
 
 
 def kind_of(doc: Document) -> type[Spec] | None:
@@ -71,14 +70,14 @@ def _kind_by_keys(doc: Document, keys: set[str]) -> type[Spec] | None:
 
 
 _DEPLOYED = frozenset(("model", "environment", "instance_type", "instance_count", "environment_variables", "type"))
-_ELSEWHERE = re.compile(r"(?:ml\.)?[a-z]\d\w*\.\w+")
+_ELSEWHERE = r"(?:ml\.)?[a-z]\d\w*\.\w+"
 """The form that machine sizes have in other clouds: `ml.g5.2xlarge`, `t3.micro`."""
 
 
 def _is_deployment(doc: Document, keys: set[str]) -> bool:
     """Without `$schema`, other tools' files have an endpoint_name or an instance_type too."""
     size = doc.get("instance_type")
-    if isinstance(size, Scalar) and _ELSEWHERE.fullmatch(str(size.value)):
+    if isinstance(size, Scalar) and "." in str(size.value) and re.fullmatch(_ELSEWHERE, str(size.value)):
         return False
     if "endpoint_name" in keys:
         return bool(keys & _DEPLOYED) or "name" in keys

@@ -64,7 +64,7 @@ class Instruction:
         return tuple(word for word in self.words if not word.text.startswith("--"))
 
 
-_HEREDOC = re.compile(r"<<-?\s*(['\"]?)([A-Za-z_]\w*)\1")
+_HEREDOC = r"<<-?\s*(['\"]?)([A-Za-z_]\w*)\1"
 
 
 def instructions(source: Source) -> Iterator[Instruction]:
@@ -111,7 +111,7 @@ def _escape(text: str) -> str:
 def _heredocs(found: Instruction, parts: list[tuple[int, str]]) -> list[str]:
     if found.name not in ("RUN", "COPY", "ADD"):
         return []
-    return [name for _, text in parts for _, name in _HEREDOC.findall(text)]
+    return [name for _, text in parts for _, name in re.findall(_HEREDOC, text)]
 
 
 def _instruction(source: Source, parts: list[tuple[int, str]], mark: str) -> Instruction | None:
@@ -124,14 +124,14 @@ def _instruction(source: Source, parts: list[tuple[int, str]], mark: str) -> Ins
     return Instruction(found[1].upper(), name, tuple(_words(source, rest, mark)))
 
 
-_WORD = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|((?:\\.|[^\s\"'\\])+)")
+_WORD = r"\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|((?:\\.|[^\s\"'\\])+)"
 
 
 def _words(source: Source, parts: list[tuple[int, str]], mark: str) -> Iterator[Word]:
     for start, text in parts:
         body = text.rstrip().removesuffix(mark)
         as_list = _json(body)
-        for found in _WORD.finditer(body):
+        for found in re.finditer(_WORD, body):
             word = next(group for group in found.groups() if group is not None)
             if as_list and (found[1] is None or word not in as_list):
                 continue

@@ -13,7 +13,7 @@ from .diagnostic import Diagnostic
 from .frozen import frozen
 from .source import Source, Span
 
-_COMMENT = re.compile(r"#[ \t]*amlready:[ \t]*ignore\b[ \t]*(?:\[([^\]\n]*)\])?[ \t]*([^\n]*)")
+_COMMENT = r"#[ \t]*amlready:[ \t]*ignore\b[ \t]*(?:\[([^\]\n]*)\])?[ \t]*([^\n]*)"
 
 
 @frozen
@@ -46,7 +46,7 @@ def collect(sources: Iterable[Source]) -> Iterator[Ignore]:
     for source in sources:
         if "amlready:" not in source.text:
             continue
-        for found in _COMMENT.finditer(source.text):
+        for found in re.finditer(_COMMENT, source.text):
             span = source.span(found.start(), found.start() + len(found.group().rstrip()))
             names = tuple(name.strip() for name in (found[1] or "").split(",") if name.strip())
             yield Ignore(span, names, found[2].strip(), _lines(source, span.line))

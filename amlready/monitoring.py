@@ -24,7 +24,7 @@ def names(monitor: Monitor) -> tuple[str, str] | None:
     if not isinstance(node, Scalar) or not isinstance(node.value, str):
         return None
     text = node.value.removeprefix("azureml:")
-    parts = re.fullmatch(_ARM, text, re.IGNORECASE)
+    parts = re.fullmatch(_ARM, text, re.IGNORECASE) if text.startswith("/") else None
     if parts is not None:
         return parts[1], parts[2]
     endpoint, colon, deployment = text.partition(":")

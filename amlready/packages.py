@@ -85,10 +85,10 @@ def _conda(node: Scalar) -> Requirement | Scalar:
 
 def _pip(node: Scalar) -> Requirement | Scalar:
     text = re.split(r"\s#", str(node.value), maxsplit=1)[0].partition(";")[0].strip()
-    egg = re.search(rf"#egg=({_NAME})", text)
+    egg = re.search(rf"#egg=({_NAME})", text) if "#egg=" in text else None
     if egg:
         return Requirement(node, normalise(egg[1]), "@", "pip")
-    wheel = re.search(rf"(?:^|/)({_NAME}?)-([0-9][^-/]*)-[^/]*\.whl", text)
+    wheel = re.search(rf"(?:^|/)({_NAME}?)-([0-9][^-/]*)-[^/]*\.whl", text) if ".whl" in text else None
     if wheel:
         return Requirement(node, normalise(wheel[1]), f"=={wheel[2]}", "pip")
     found = re.fullmatch(rf"({_NAME})\s*(?:\[([^\]]*)\])?\s*((?:[<>=!~@(].*)?)", text)

@@ -209,7 +209,7 @@ class _Loader:
         """A local path; None for anything that is not text or names something elsewhere (azureml:, https:, git+...)."""
         if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value:
             return None
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", node.value):
+        if ":" in node.value and re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", node.value):
             return None
         path = os.path.normpath(os.path.join(base, node.value))
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from functools import lru_cache
 
 from .frozen import once
 from .scopes import COMPREHENSIONS, FUNCTIONS, LOOPS, Function
@@ -50,7 +49,6 @@ def _suppresses(module: Module, statement: ast.With | ast.AsyncWith) -> bool:
 
 
 @once
-@lru_cache(maxsize=16)  # several rules ask about one script, one after the other
 def certain_functions(script: Script) -> list[tuple[Module, Function | None]]:
     """The functions that certainly run, with the module each is in; None stands for a module's own statements."""
     found: list[tuple[Module, Function | None]] = [(module, None) for module in imported_modules(script)]
@@ -67,7 +65,6 @@ def certain_functions(script: Script) -> list[tuple[Module, Function | None]]:
 
 
 @once
-@lru_cache(maxsize=16)
 def imported_modules(script: Script) -> list[Module]:
     """The modules of a script that are certainly imported when it is."""
     found = [script.main]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import marshal
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -98,6 +97,8 @@ class _Worker:
         """Leave neither a process nor a pipe behind, also when this one was interrupted."""
         os.close(self.pipe)
         if self.process:
+            import signal
+
             os.kill(self.process, signal.SIGKILL)
             os.waitpid(self.process, 0)
 

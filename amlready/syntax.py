@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from .diagnostic import Problem
 from .frozen import field, frozen
-from .scopes import BINDERS, COMPREHENSIONS, FUNCTIONS, Binding, Function, Scope, bindings_of, parameters
+from .scopes import BINDERS, FUNCTIONS, Binding, Function, Scope, bindings_of, parameters
 from .source import Source, Span
 
 if TYPE_CHECKING:
@@ -168,9 +168,11 @@ class Module:
     # --- names ---
 
     @cached_property
-    def has_inner_names(self) -> bool:
-        """Whether there are expressions with names of their own: comprehensions and lambdas."""
-        return any(kind in self._walk.by_type for kind in (ast.Lambda, *COMPREHENSIONS))
+    def inner_names(self) -> frozenset[str]:
+        """The names that some comprehension or lambda has for itself."""
+        arguments = {each.arg for node in self.of(ast.Lambda) for each in parameters(node)}
+        targets = (node for each in self.of(ast.comprehension) for node in ast.walk(each.target))
+        return frozenset(arguments | {node.id for node in targets if isinstance(node, ast.Name)})
 
     @cached_property
     def definitions(self) -> dict[ast.Name, Binding | Parameter | None]:

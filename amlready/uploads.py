@@ -114,12 +114,12 @@ def _expression(parts: list[str], anchored: bool, is_folder: bool) -> str:
     return result + _glob(last) + ("/.*" if is_folder else "(?:/.*)?")
 
 
-_PIECE = re.compile(r"\\(.)|\[([!^]?)((?:\]|\\.)?[^]]*)\]|(\*+)|(\?)|(.)", re.DOTALL)
+_PIECE = r"\\(.)|\[([!^]?)((?:\]|\\.)?[^]]*)\]|(\*+)|(\?)|(.)"
 
 
 def _glob(part: str) -> str:
     result = ""
-    for escaped, negated, inside, stars, mark, other in _PIECE.findall(part):
+    for escaped, negated, inside, stars, mark, other in re.findall(_PIECE, part, re.DOTALL):
         if stars:
             result += "[^/]*"
         elif mark:

@@ -465,7 +465,7 @@ def _asset(node: SchemaNode, value: dict[Any, Any], _around: Around) -> Faults:
     if "version" in value and not value.get("name"):
         return (Fault("nameless", node, value),)
     path = text(value.get("path")) or ""
-    if not re.match(_REMOTE, path) and re.search("[\0\ud800-\udfff]", path):
+    if not path.isprintable() and not re.match(_REMOTE, path) and re.search("[\0\ud800-\udfff]", path):
         return (Fault("no-path", node["properties"]["path"], path, ("path",)),)
     return FINE
 
@@ -488,7 +488,8 @@ def _environment(node: SchemaNode, value: dict[Any, Any], _around: Around) -> Fa
     if value.get("version") is not None and value.get("name") in ("", b""):
         return (Fault("nameless", node, value),)
     image = text(value.get("image")) or ""
-    if not (named and value.get("name")) and not value.get("build") and re.search("[\ud800-\udfff]", image):
+    hashed = not (named and value.get("name")) and not value.get("build")
+    if hashed and not image.isprintable() and re.search("[\ud800-\udfff]", image):
         return (Fault("no-path", node["properties"]["image"], image, ("image",)),)
     return FINE
 

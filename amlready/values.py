@@ -66,7 +66,7 @@ def _only(bindings: list[Binding]) -> Binding | None:
 
 def is_inner(module: Module, name: ast.Name) -> bool:
     """Whether a comprehension or a lambda between a name and its function gives the name a meaning of its own."""
-    if not module.has_inner_names:
+    if name.id not in module.inner_names:
         return False
     for above in module.ancestors(name):
         if isinstance(above, FUNCTIONS):

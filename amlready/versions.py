@@ -13,11 +13,10 @@ from typing import TypeAlias
 
 from .frozen import frozen
 
-_VERSION = re.compile(
+_VERSION = (
     r"v?(?:(?P<epoch>\d+)!)?(?P<release>\d+(?:\.\d+)*)"
     r"(?:[-_.]?(?P<phase>alpha|a|beta|b|preview|pre|c|rc)[-_.]?(?P<number>\d*))?"
-    r"(?P<post>(?:-\d+)|[-_.]?(?:post|rev|r)[-_.]?\d*)?(?P<dev>[-_.]?dev[-_.]?\d*)?(?:\+[a-z0-9]+(?:[-_.][a-z0-9]+)*)?",
-    re.IGNORECASE,
+    r"(?P<post>(?:-\d+)|[-_.]?(?:post|rev|r)[-_.]?\d*)?(?P<dev>[-_.]?dev[-_.]?\d*)?(?:\+[a-z0-9]+(?:[-_.][a-z0-9]+)*)?"
 )
 _PHASES = {"a": 1, "alpha": 1, "b": 2, "beta": 2, "c": 3, "rc": 3, "pre": 3, "preview": 3}
 _FINAL = 4
@@ -29,19 +28,28 @@ Key: TypeAlias = tuple[int, tuple[int, ...], int, int, int]
 @cache
 def key(version: str) -> Key | None:
     """What to compare a version by, or None when it is none."""
-    found = _VERSION.fullmatch(version.strip())
-    if found is None or len(version) > 60:
+    if len(version) > 60:
         return None
-    numbers = [int(part) for part in found["release"].split(".")]
-    while len(numbers) > 1 and numbers[-1] == 0:
-        numbers.pop()
+    parts = version.strip().split(".")
+    if all(map(str.isdecimal, parts)):
+        return 0, _release(parts), _FINAL, 0, 0
+    found = re.fullmatch(_VERSION, version.strip(), re.IGNORECASE)
+    if found is None:
+        return None
     phase, number = _FINAL, 0
     if found["phase"]:
         phase, number = _PHASES[found["phase"].lower()], int(found["number"] or 0)
     elif found["dev"] and not found["post"]:
         phase = 0
     after = 1 if found["post"] else -1 if found["dev"] else 0
-    return int(found["epoch"] or 0), tuple(numbers), phase, number, after
+    return int(found["epoch"] or 0), _release(found["release"].split(".")), phase, number, after
+
+
+def _release(parts: list[str]) -> tuple[int, ...]:
+    numbers = [int(part) for part in parts]
+    while len(numbers) > 1 and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
 
 
 def is_before(version: str, other: str) -> bool:
@@ -86,7 +94,7 @@ class Stretch:
 
 
 ANY = Stretch()
-_CLAUSE = re.compile(r"\s*(~=|===?|!=|<=|>=|<|>|=)?\s*([^\s,;]+?)(\.\*|\*)?\s*")
+_CLAUSE = r"\s*(~=|===?|!=|<=|>=|<|>|=)?\s*([^\s,;]+?)(\.\*|\*)?\s*"
 
 
 @cache
@@ -99,7 +107,7 @@ def stretch(condition: str, conda: bool = False) -> Stretch | None:
     if condition.startswith("@"):
         return None
     for clause in condition.split(",") if condition.strip() else ():
-        found = _CLAUSE.fullmatch(clause)
+        found = re.fullmatch(_CLAUSE, clause)
         if found is None:
             return None
         one = _clause(found[1] or "==", found[2].split("=")[0] if conda else found[2], bool(found[3]), conda)

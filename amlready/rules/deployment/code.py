@@ -65,7 +65,7 @@ def remote_code(deployment: Deployment) -> Iterator[Problem]:
           scoring_script: score.py
     """
     entry, code = deployment.find("code_configuration", "code"), deployment.text("code_configuration", "code")
-    if entry and code and re.match(r"(?!azureml:)[A-Za-z][A-Za-z0-9+.-]+:", code):
+    if entry and code and ":" in code and re.match(r"(?!azureml:)[A-Za-z][A-Za-z0-9+.-]+:", code):
         yield Problem(entry.value.span, f"{code!r} is not a local folder; check the code out and name its folder")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ...diagnostic import Level, Problem
@@ -27,8 +26,8 @@ def is_flow(deployment: Deployment) -> bool:
         str(entry.key.value).lower() for node in (variables, properties) if isinstance(node, Mapping) for entry in node
     ]
     image = deployment.environment.text("image") if deployment.environment else None
-    named = deployment.text("environment")
-    return any(re.search("promptflow|^prt_", each) for each in [*keys, (image or "").lower(), (named or "").lower()])
+    texts = [*keys, (image or "").lower(), (deployment.text("environment") or "").lower()]
+    return any("promptflow" in each or each.startswith("prt_") for each in texts)
 
 
 @rule(Level.ERROR)

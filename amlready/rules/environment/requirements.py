@@ -69,7 +69,10 @@ def single_equals(conda: Conda) -> Iterator[Problem]:
               - numpy==2.4.6
     """
     for node in pip_entries(conda):
-        found = re.fullmatch(rf"({_NAME}\s*(?:\[[\w\s,.-]*\])?\s*)=(\s*[\w.!+*-]+)", _requirement(node) or "")
+        text = _requirement(node) or ""
+        if text.count("=") != 1:
+            continue
+        found = re.fullmatch(rf"({_NAME}\s*(?:\[[\w\s,.-]*\])?\s*)=(\s*[\w.!+*-]+)", text)
         if found:
             at = node.span.text.find("=")
             whole = node.span.text.count("=") == 1
@@ -205,7 +208,8 @@ def invalid_wheel_name(conda: Conda) -> Iterator[Problem]:
               - https://example.blob.core.windows.net/wheels/ours-1.0-py3-none-any.whl
     """
     for node in pip_entries(conda):
-        found = re.search(r"([^/\\\s=]+)\.whl(?:[?#]\S*)?$", str(node.value).strip())
+        written = str(node.value).strip()
+        found = re.search(r"([^/\\\s=]+)\.whl(?:[?#]\S*)?$", written) if ".whl" in written else None
         if found and not is_template(str(node.value)) and len(found[1].split("-")) not in (5, 6):
             message = f"{found[1] + '.whl'!r} is no wheel's name; it is NAME-VERSION-PYTHON-ABI-PLATFORM.whl"
             yield Problem(node.span, message)
