@@ -213,7 +213,7 @@ def plain(arguments: Sequence[str]) -> Options | None:
     command, *paths = arguments or [""]
     if command != "check" or any(each.startswith("-") for each in paths):
         return None
-    left_out = dict.fromkeys(("format", "name", "endpoint_name", "stdin_filename"))
+    left_out = dict.fromkeys(("version", "format", "name", "endpoint_name", "stdin_filename"))
     return SimpleNamespace(
         command=command,
         function=check,
@@ -255,9 +255,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run() -> NoReturn:
     """The `amlready` command."""
-    # A check makes many small values and no garbage in cycles; looking for some costs a tenth of the time.
-    gc.set_threshold(100_000, 50, 100)
+    is_check = sys.argv[1:2] == ["check"]
+    if is_check:
+        gc.disable()  # it leaves no garbage in cycles; looking for some takes a tenth of the time
     status = main()
-    if sys.argv[1:2] == ["check"] and status in (OK, PROBLEMS):
+    if is_check and status in (OK, PROBLEMS):
         os._exit(status)  # all is written, and freeing the memory value by value takes another tenth
     raise SystemExit(status)

@@ -114,7 +114,7 @@ class Event:
         for requests that have none yet."""
         module, func = self.frame.module, self.call.func
         for node in module.of_inside(ast.Call, self.frame.function):
-            if not _is_collect(node):
+            if node is self.call or not _is_collect(node) or module.qualified(node.func) != module.qualified(func):
                 continue
             given = argument(node, 1, "correlation_context")
             if given is None or is_none(given) or ast.dump(node.func) != ast.dump(func):

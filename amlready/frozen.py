@@ -59,6 +59,13 @@ def once(function: Callable[[_A], _T]) -> Callable[[_A], _T]:
     return remembered
 
 
+def forget(value: object) -> None:
+    """Drop what `once` and cached properties remember of a frozen value: all that is none of its fields."""
+    state = value.__dict__
+    for name in state.keys() - set(type(value).__match_args__):  # type: ignore[attr-defined]
+        del state[name]
+
+
 def replace(value: _T, **changes: object) -> _T:
     """A copy of a value with some fields changed."""
     names = type(value).__match_args__  # type: ignore[attr-defined]

@@ -47,6 +47,9 @@ from .specs import (
 
 _S = TypeVar("_S", bound=Spec)
 
+MOST_SCRIPTS = 64
+"""Most scripts that are kept for other deployments with the same one; an older one is read again."""
+
 
 @frozen
 class Reading:
@@ -321,6 +324,8 @@ class _Loader:
         if path not in self.scripts:
             before = len(self.faults)
             loaded = self.loaded(path, code)
+            if len(self.scripts) >= MOST_SCRIPTS:
+                del self.scripts[next(iter(self.scripts))]
             self.scripts[path] = loaded, tuple(self.faults[before:])
         return self.scripts[path]
 

@@ -18,7 +18,7 @@ from .diagnostic import Problem
 from .disk import Disk
 from .dockerfile import Instruction, instructions
 from .document import Document, Entry, Mapping, Node, Scalar
-from .frozen import field, frozen
+from .frozen import field, forget, frozen
 from .packages import Packages, packages
 from .script import Script
 from .source import Source
@@ -235,6 +235,13 @@ class Deployment(Spec):
     def faults(self) -> tuple[Fault, ...]:
         """What is wrong with its script and the modules beside that."""
         return self._loaded[1]
+
+    def release(self) -> None:
+        """Let go of the script until it is asked for again: as a tree it takes a hundred times the room of its text."""
+        if self.script is not None:
+            for each in (*self.script.modules, self.script):
+                forget(each)  # what they remember leads back to them, so that they would stay
+        forget(self)
 
     @property
     def is_kubernetes(self) -> bool:

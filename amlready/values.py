@@ -83,10 +83,10 @@ def is_inner(module: Module, name: ast.Name) -> bool:
 def position(node: ast.AST) -> tuple[int, int]:
     """Where a node starts, to compare which of two comes first."""
     match node:
-        case ast.withitem(context_expr=inner):
-            return position(inner)
         case ast.expr() | ast.stmt() | ast.ExceptHandler() | ast.keyword() | ast.pattern():
             return node.lineno, node.col_offset
+        case ast.withitem(context_expr=inner):
+            return position(inner)
     return 0, 0
 
 

@@ -156,6 +156,28 @@ def test_check_imports_nothing_heavy():
     assert printed.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize("paths", [[], ["a.yml"], ["deploy", "", "b c.yml", "check"]])
+def test_plain_paths_mean_what_argparse_makes_of_them(paths):
+    arguments = ["check", *paths]
+    assert vars(cli.plain(arguments)) == vars(cli.parser(arguments).parse_args(arguments))
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["explain"], ["check", "-"], ["check", "--fix"], ["check", "a.yml", "--", "b"]]
+)
+def test_all_else_is_left_to_argparse(arguments):
+    assert cli.plain(arguments) is None
+
+
+def test_a_check_ends_with_all_its_findings_written():
+    put("deployment.yml", SPEC + "name: green\n")
+    command = [sys.executable, "-m", "amlready", "check", "deployment.yml"]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert "[duplicate-key]" in ended.stdout
+    assert ended.stdout.endswith("\n")
+
+
 # --- reading from elsewhere, setting, filling in, mending ---
 
 SCRIPT = (

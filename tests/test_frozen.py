@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pytest
 
-from amlready.frozen import field, frozen, once, replace
+from amlready.frozen import field, forget, frozen, once, replace
 
 
 @frozen
@@ -97,3 +97,32 @@ def test_a_function_of_a_value_is_called_once_for_each_value():
     assert [list(doubled(one)), list(doubled(one)), list(doubled(other))] == [[2], [2], [2]]
     assert len(calls) == 2
     assert one == other
+
+
+def test_what_is_remembered_can_be_forgotten_and_is_found_out_again():
+    asked = []
+
+    @once
+    def doubled(point: Point) -> int:
+        asked.append(point)
+        return 2 * point.x
+
+    named = Named(1, name="here")
+    assert (doubled(named), doubled(named), named.length) == (2, 2, 4)
+    forget(named)
+    assert vars(named) == {"x": 1, "y": 0, "tags": [], "name": "here"}
+    assert (doubled(named), named.length, len(asked)) == (2, 4, 2)
+
+
+def test_a_class_may_write_its_own_initialiser():
+    @frozen
+    class Pair:
+        one: int
+        other: int = 0
+
+        def __init__(self, one: int, other: int = 0) -> None:
+            self.__dict__.update(one=one, other=other)
+
+    assert Pair(1) == Pair(1, other=0)
+    with pytest.raises(AttributeError, match="is frozen"):
+        Pair(1).one = 2

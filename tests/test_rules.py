@@ -107,7 +107,7 @@ def test_the_good_example_is_not_reported_by_this_rule(rule, tmp_path, monkeypat
 
 def test_the_good_example_reaches_the_rule(rule, tmp_path, monkeypatch):
     good = load(rule, blocks(rule)["Good"], tmp_path / "good", monkeypatch)
-    contexts = [{*each, "Ignores"} for each in rules._contexts(good)]
+    contexts = [{*each, "Ignores"} for each in [rules._whole(good), *rules._contexts(good, good.specs)]]
     assert any(set(rule.subjects) <= each for each in contexts), f"nothing in Good is {' and '.join(rule.subjects)}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from amlready import project, rules, sharing
 from amlready.diagnostic import Diagnostic, Level, Problem
 from amlready.rules import Rule
 from amlready.specs import Deployment
+from amlready.syntax import Module
 
 DEPLOYMENT = """\
 name: blue
@@ -24,6 +26,21 @@ code_configuration:
   scoring_script: score.py
 instance_type: Standard_D2as_v4
 instance_count: 1
+"""
+SCRIPT = """\
+# {number}
+import pandas as pd
+from azureml.ai.monitoring import Collector
+
+
+def init():
+    global inputs
+    inputs = Collector(name="model_inputs", on_error=print)
+
+
+def run(data):
+    inputs.collect(pd.DataFrame([data]))
+    return object()
 """
 CAN_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="without fork there is one process only")
 
@@ -155,3 +172,32 @@ def test_small_projects_stay_in_one_process(monkeypatch):
     monkeypatch.setattr(sharing, "_processes", lambda: 8)
     assert sharing.shares([1, 2, 3]) == [[1, 2, 3]]
     assert sharing.shares([*range(9)]) == [[0, 1, 2, 3], [4, 5, 6, 7, 8]]
+
+
+def test_scripts_do_not_stay_in_memory(monkeypatch):
+    monkeypatch.setattr(rules, "PORTION", 5)
+    monkeypatch.setattr(project, "MOST_SCRIPTS", 3)
+    monkeypatch.setattr(sharing, "_processes", lambda: 1)
+    put_project()
+    for number in range(12, 60):
+        put(f"d{number}/deployment.yml", DEPLOYMENT.format(number=number, code="src"))
+        put(f"d{number}/src/score.py", SCRIPT.format(number=number))
+    found = project.load([Path(".")])
+    gc.collect()
+    gc.disable()
+    try:
+        assert {each.rule for each in rules.run(found)} >= {"collect-within-request", "syntax"}
+        trees = [each for each in gc.get_objects() if type(each) is Module and each.source in found.sources.values()]
+    finally:
+        gc.enable()
+    assert len(trees) <= 3 + 16, "those that are kept, and those that rules have asked for last"
+
+
+def test_findings_do_not_depend_on_what_is_in_memory_together(monkeypatch):
+    put_project()
+    whole = seen(checked(monkeypatch, 1))
+    monkeypatch.setattr(rules, "PORTION", 3)
+    monkeypatch.setattr(project, "MOST_SCRIPTS", 1)
+    assert seen(checked(monkeypatch, 1)) == whole
+    assert seen(checked(monkeypatch, 3)) == whole
+    assert len(whole) > 40

@@ -148,23 +148,40 @@ def run(project: Project, chosen: Iterable[Rule] | None = None) -> list[Diagnost
         static()  # imported here, or every process would
 
     def checked(specs: Sequence[AnySpec]) -> Findings:
-        return _checked(project, specs, specs is parts[0], given)
+        return _checked(project, specs, given)
 
     everything, present = run_shared(parts, checked, project.sources)
     active = static(present) if given is None else given
+    everything.update(_apply(active, [_whole(project)]))
     found = _merged(_without(everything, project))
     ignores = suppress(collect(_reported(project)), found, {one.name for one in active}, rules)
     remarks = _apply((one for one in active if "Ignores" in one.subjects), [{"Ignores": [ignores]}])
     return sorted(ignores.kept | set(remarks), key=lambda each: each.order)
 
 
-def _checked(project: Project, specs: Sequence[AnySpec], is_first: bool, given: Sequence[Rule] | None) -> Findings:
-    """What is found in some of the specs, and which subjects there are; what holds for the project comes first."""
-    contexts = list(_contexts(project, specs, is_first))
-    present = frozenset(name for context in contexts for name in context)
-    active = static(present) if given is None else given
-    wanted = (one for one in active if "Ignores" not in one.subjects and (is_first or one.subjects != ("Project",)))
-    return set(_apply(wanted, contexts)), present
+PORTION = 50
+"""Specs whose scripts are in memory at a time; a project may have thousands."""
+
+
+def _checked(project: Project, specs: Sequence[AnySpec], given: Sequence[Rule] | None) -> Findings:
+    """What is found in some of the specs, and which subjects there are."""
+    found: set[Diagnostic] = set()
+    present: set[str] = set()
+    for start in range(0, len(specs), PORTION):
+        portion = specs[start : start + PORTION]
+        contexts = list(_contexts(project, portion))
+        present.update(name for context in contexts for name in context)
+        active = static(frozenset(present)) if given is None else given
+        found.update(_apply((one for one in active if one.subjects != ("Project",)), contexts))
+        if len(specs) > PORTION:
+            _release(portion)
+    return found, frozenset(present)
+
+
+def _release(specs: Iterable[AnySpec]) -> None:
+    for each in specs:
+        if isinstance(each, Deployment):
+            each.release()
 
 
 def _reported(project: Project) -> list[Source]:
@@ -190,12 +207,13 @@ def _merged(found: set[Diagnostic]) -> set[Diagnostic]:
     """One finding for each fault of a file that several others share, with the places in all of them."""
     groups: dict[Diagnostic, dict[Related, None]] = {}
     for each in sorted(found, key=lambda each: each.order):
-        alone = replace(each, problem=replace(each.problem, related=()))
-        groups.setdefault(alone, {}).update(dict.fromkeys(each.problem.related))
-    return {
-        replace(alone, problem=replace(alone.problem, related=tuple(related)[:_RELATED]))
-        for alone, related in groups.items()
-    }
+        groups.setdefault(_with(each, ()), {}).update(dict.fromkeys(each.problem.related))
+    return {_with(alone, tuple(related)[:_RELATED]) for alone, related in groups.items()}
+
+
+def _with(found: Diagnostic, related: tuple[Related, ...]) -> Diagnostic:
+    problem = found.problem
+    return found if problem.related == related else replace(found, problem=replace(problem, related=related))
 
 
 def judge(trial: Trial, deployment: Deployment) -> list[Diagnostic]:
@@ -231,19 +249,17 @@ def _distinct(names: tuple[str, ...], contexts: Sequence[_Context]) -> list[tupl
     return list(found.values())
 
 
-def _contexts(project: Project, specs: Sequence[AnySpec] | None = None, is_first: bool = True) -> Iterator[_Context]:
-    """Subjects that belong together: the project, each deployment with what it refers to, and each spec by itself.
+def _whole(project: Project) -> _Context:
+    """Subjects that are the whole project's."""
+    return {"Project": [project], "Fault": list(project.faults)}
 
-    Without `specs` they are all of the project's.
-    """
+
+def _contexts(project: Project, specs: Iterable[AnySpec]) -> Iterator[_Context]:
+    """Subjects that belong together: each deployment with what it refers to, and each spec by itself."""
     whole: _Context = {"Project": [project]}
-    if is_first:
-        yield {**whole, "Fault": list(project.faults)}
-    specs = project.specs if specs is None else specs
     for spec in specs:
         if isinstance(spec, Deployment):
             yield {**whole, **_around(spec)}
-    for spec in specs:
         context: _Context = {**whole, type(spec).__name__: [spec]}
         if isinstance(spec, Environment) and spec.conda is not None:
             context["Conda"] = [spec.conda]

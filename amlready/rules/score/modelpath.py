@@ -96,7 +96,9 @@ def missing_model_file(script: Script, deployment: Deployment, model: Model, pro
 
 def _fits_another(path: str, script: Script, project: Project) -> bool:
     """Whether a deployment with this script has a model in which the path is right."""
-    models = (each.model for each in project.deployments if each.script is script)
+    path_here = script.source.path
+    same = (each for each in project.deployments if each.scoring_script and each.scoring_script.path == path_here)
+    models = (each.model for each in same)
     return any(each.artifact is not None and each.artifact.holds(path) for each in models if each is not None)
 
 
