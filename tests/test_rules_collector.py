@@ -286,3 +286,24 @@ def test_collected_data_is_no_single_file(tmp_path):
 def test_one_data_asset_has_one_path(own, expected, tmp_path):
     asset = ASSET.format("uri_folder", "azureml://datastores/workspaceblobstore/paths/a")
     assert names(check(tmp_path, deployment_yml=stored(("model_inputs", own)), data_yml=asset)) == expected
+
+
+@pytest.mark.parametrize(
+    ("collection", "data", "line"),
+    [
+        ("model/inputs", "{version: '1'}", 5),
+        ("model_inputs", "{name: team/inputs}", 7),
+        ("model/inputs", "{name: inputs}", None),
+        ("model_inputs", "{name: team.inputs}", None),
+        ("model_inputs", "{name: '{{ team }}/x'}", None),
+    ],
+)
+def test_a_collection_is_called_what_a_data_asset_can_be_called(tmp_path, collection, data, line):
+    found = check(tmp_path, deployment_yml=stored((collection, data)))
+    assert [at for name, at in found if name == "collection-name-characters"] == ([line] if line else [])
+
+
+def test_a_data_assets_name_or_version_with_a_slash_is_reported(tmp_path):
+    text = ASSET.format("uri_folder", f"{DEFAULT}/my-endpoint/blue/model_inputs")
+    found = check(tmp_path, data_yml=text.replace("name: ", "name: a/").replace("version: 1", "version: 1/2"))
+    assert [name for name, _ in found] == ["data-name-characters"] * 2

@@ -189,7 +189,7 @@ def test_the_version_is_the_one_that_the_sdk_sends(version, sent):
     assert ("environment-version-altered" in reported) == (sent is not None)
 
 
-@pytest.mark.parametrize("name", ["scikit env", "a/b", "a:b", "a@b", "a#b"])
+@pytest.mark.parametrize("name", ["scikit env", "a/b", "a:b", "a@b", "a#b", "-a"])
 def test_a_name_that_no_reference_can_have_is_reported(name):
     assert found(environment=ENVIRONMENT.replace("name: ours", f"name: '{name}'"))["environment-name-characters"]
 

@@ -157,6 +157,25 @@ def test_a_version_that_yaml_alters_is_put_in_quotes(version, written):
         assert f"version: {written}\n" in fixed("model-version-altered", "model.yml")
 
 
+@pytest.mark.parametrize(
+    ("name", "version", "at"),
+    [
+        ("team/ours", "1", "team/ours"),
+        ("_ours", "1", "_ours"),
+        ("modèle", "1", "modèle"),
+        ("ours", "1/2", "1/2"),
+        ("ours.v1-2_3", "1.2+3-rc_1", None),
+        ("{{ team }}/ours", "{{ major }}/1", None),
+    ],
+)
+def test_a_name_or_version_that_no_address_can_have_is_reported(name, version, at):
+    files("model/m.onnx")
+    Path("model.yml").write_text(
+        f"{SCHEMAS}model.schema.json\nname: '{name}'\nversion: '{version}'\npath: model\n", encoding="utf-8"
+    )
+    assert found().get("model-name-characters") == ([f"'{at}'"] if at else None)
+
+
 def test_the_sdk_cannot_create_a_model_without_a_path():
     from azure.ai.ml import load_model
     from azure.ai.ml._utils.utils import validate_ml_flow_folder

@@ -13,6 +13,7 @@ from . import rule
 from .collector import collections, enabled
 from .collector.paths import default_parts
 from .deployment.names import is_template
+from .model.names import unfit_characters
 
 
 def _path(data: Data) -> Scalar | None:
@@ -211,3 +212,29 @@ def data_path_unfit(data: Data) -> Iterator[Problem]:
     elif path.is_dir() == (kind.lower() == "uri_file"):
         what, wanted = ("a folder", "uri_folder") if path.is_dir() else ("a file", "uri_file")
         yield Problem(node.span, f"this is {what}, and the type is {kind}; write type: {wanted}")
+
+
+@rule(Level.WARNING)
+def data_name_characters(data: Data) -> Iterator[Problem]:
+    """A data asset's name or version has characters that a reference to it cannot have.
+
+    Monitors and jobs refer to it as `azureml:NAME:VERSION`, and Azure by a path. Azure's REST API documents letters,
+    digits, dashes and underscores for the name, with a letter or digit first; azure-ai-ml sends any name (SDK 1.35.2).
+
+    Bad::
+
+        # data.yml
+        name: team/reference
+        version: 1
+        type: uri_folder
+        path: azureml://datastores/workspaceblobstore/paths/reference
+
+    Good::
+
+        # data.yml
+        name: team-reference
+        version: 1
+        type: uri_folder
+        path: azureml://datastores/workspaceblobstore/paths/reference
+    """
+    yield from unfit_characters(data, "a data asset")

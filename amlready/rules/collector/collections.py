@@ -10,6 +10,7 @@ from ...script import Script, literal
 from ...specs import Deployment, Monitor, Project
 from ...suggest import did_you_mean, listed
 from .. import rule
+from ..deployment.names import unfit_asset
 
 PAYLOAD = frozenset(("request", "response"))
 """Collections that Azure fills from the traffic itself; no Collector is involved."""
@@ -123,6 +124,39 @@ def colliding_collections(deployment: Deployment) -> Iterator[Problem]:
             related = (Related(first.key.span, "the same name in another letter case"),)
             message = f"for the Collector {name!r} and {str(first.key.value)!r} are one collection, and this one counts"
             yield Problem(entry.key.span, message, related)
+
+
+@rule(Level.WARNING)
+def collection_name_characters(deployment: Deployment) -> Iterator[Problem]:
+    """The name of a collection, or of its data asset, has characters that the name of a data asset cannot have.
+
+    Each collection becomes a data asset, called `ENDPOINT-DEPLOYMENT-COLLECTION` unless `data` names it, and a folder.
+    Azure's REST API documents letters, digits, dashes and underscores for the name of an asset; azure-ai-ml registers
+    whatever is written, before it makes the deployment (SDK 1.35.2).
+
+    Bad::
+
+        # deployment.yml
+        data_collector:
+          collections:
+            model/inputs:
+              enabled: 'true'
+
+    Good::
+
+        # deployment.yml
+        data_collector:
+          collections:
+            model_inputs:
+              enabled: 'true'
+    """
+    for entry in deployment.collections or ():
+        own = entry.value.get("data", "name")
+        named = own if isinstance(own, Scalar) else entry.key
+        kind = "a data asset" if named is own else "a collection"
+        reason = unfit_asset(named.value, kind) if isinstance(named.value, str) else None
+        if reason:
+            yield Problem(named.span, reason)
 
 
 @rule(Level.NOTE)

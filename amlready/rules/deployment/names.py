@@ -41,6 +41,28 @@ def _proposal(name: str) -> str:
     return f"; {better!r} would do" if fits else ""
 
 
+def unfit_asset(name: str, kind: str) -> str | None:
+    """Why a text should not be the name of an asset, which is part of addresses; `kind` with its article.
+
+    Azure's REST API documents letters, digits, `-` and `_`, the first a letter or digit; its own environments have
+    dots, so that those work.
+    """
+    if is_template(name):
+        return None
+    found = re.search(r"^[^A-Za-z0-9]|[^A-Za-z0-9._-]", name)
+    if found is None:
+        return None
+    better = re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9._-]+$", "", re.sub(r"[^A-Za-z0-9._-]+", "-", name)).rstrip("-")
+    verb = "be in" if re.search(r"[^A-Za-z0-9._-]", found[0]) else "begin"
+    return f"{found[0]!r} cannot {verb} the name of {kind}" + (f"; {better!r} would do" if better else "")
+
+
+def unfit_version(version: str) -> str | None:
+    """Why a text should not be the version of an asset."""
+    found = None if is_template(version) else re.search(r"[\s/\\:@#?%&]", version)
+    return f"{found[0]!r} cannot be in a version, which is part of addresses" if found else None
+
+
 def is_template(text: str) -> bool:
     """Whether a text has a placeholder, so that it does not say yet what the value will be."""
     return bool(markers(text))

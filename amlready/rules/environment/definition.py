@@ -209,11 +209,12 @@ def invalid_environment_name(environment: Environment) -> Iterator[Problem]:
 
 @rule(Level.WARNING)
 def environment_name_characters(environment: Environment) -> Iterator[Problem]:
-    """An environment's name has characters that a reference to it cannot have.
+    """An environment's name or version has characters that a reference to it cannot have.
 
     A deployment refers to it as `azureml:NAME:VERSION`, and Azure by a path. With a colon, an `@`, a slash or a space
-    in the name, the reference means something else or cannot be written; azure-ai-ml registers it all the same (SDK
-    1.35.2).
+    in one of them, the reference means something else or cannot be written; azure-ai-ml sends it all the same (SDK
+    1.35.2). For names, Azure's REST API documents letters, digits, dashes and underscores, with a letter or digit
+    first; dots work as well.
 
     Bad::
 
@@ -227,7 +228,7 @@ def environment_name_characters(environment: Environment) -> Iterator[Problem]:
         name: scikit-env
         image: mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:20250701.v1
     """
-    yield from unfit_characters(environment, "environment")
+    yield from unfit_characters(environment, "an environment")
 
 
 @rule(Level.WARNING)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from ...diagnostic import Edit, Level, Problem
 from ...document import Scalar
-from ...specs import Environment, Model
+from ...specs import Environment, Model, Spec
 from .. import rule
-from ..deployment.names import is_template
+from ..deployment.names import unfit_asset, unfit_version
 
 
 @rule(Level.WARNING)
@@ -49,38 +48,34 @@ def altered_version(asset: Model | Environment) -> Iterator[Problem]:
 
 @rule(Level.WARNING)
 def model_name_characters(model: Model) -> Iterator[Problem]:
-    """A model's name has characters that a reference to it cannot have.
+    """A model's name or version has characters that a reference to it cannot have.
 
     A deployment refers to it as `azureml:NAME:VERSION`, and Azure by a path. With a colon, an `@`, a slash or a space
-    in the name, the reference means something else or cannot be written; azure-ai-ml sends it all the same (SDK
-    1.35.2).
+    in one of them, the reference means something else or cannot be written; azure-ai-ml sends it all the same (SDK
+    1.35.2). For names, Azure's REST API documents letters, digits, dashes and underscores, with a letter or digit
+    first; dots work as well.
 
     Bad::
 
         # model.yml
-        name: scikit model
+        name: team/scikit-model
         version: "1"
         path: model/
 
     Good::
 
         # model.yml
-        name: scikit-model
+        name: team-scikit-model
         version: "1"
         path: model/
     """
-    yield from unfit_characters(model, "model")
+    yield from unfit_characters(model, "a model")
 
 
-def unfit_characters(asset: Model | Environment, kind: str) -> Iterator[Problem]:
-    """The problem that an asset's name cannot be part of a reference."""
-    node = asset.get("name")
-    if not isinstance(node, Scalar) or not isinstance(node.value, str) or is_template(node.value):
-        return
-    found = re.search(r"[\s/\\:@#?%&]", node.value)
-    if found:
-        better = re.sub(r"[\s/\\:@#?%&]+", "-", node.value).strip("-")
-        hint = f"; {better!r} would do" if better else ""
-        yield Problem(
-            node.span, f"{found.group()!r} cannot be in the name of {'an' if kind[0] in 'aeiou' else 'a'} {kind}{hint}"
-        )
+def unfit_characters(asset: Spec, kind: str) -> Iterator[Problem]:
+    """The problems that an asset's name or version cannot be part of a reference; `kind` with its article."""
+    name, version = asset.get("name"), asset.get("version")
+    if isinstance(name, Scalar) and isinstance(name.value, str) and (reason := unfit_asset(name.value, kind)):
+        yield Problem(name.span, reason)
+    if isinstance(version, Scalar) and isinstance(version.value, str) and (reason := unfit_version(version.value)):
+        yield Problem(version.span, reason)
