@@ -9,7 +9,7 @@ import ast
 from enum import StrEnum
 
 from .syntax import Module, argument
-from .values import MAX_STEPS, Parameter, definition, source
+from .values import MAX_STEPS, Parameter, definition, is_none, source
 
 
 class Kind(StrEnum):
@@ -312,7 +312,7 @@ def _call(module: Module, node: ast.Call, steps: int) -> Kind | None:
 
 def _method(module: Module, node: ast.Call, func: ast.Attribute, steps: int) -> Kind | None:
     if func.attr in _PREDICTS:
-        return _prediction(module, func.value)
+        return _prediction(module, func.value, steps - 1)
     base = kind(module, func.value, steps - 1)
     if func.attr == "to_json" and (base in (Kind.FRAME, Kind.SERIES) or argument(node, -1, "orient")):
         return Kind.JSON if not node.args and argument(node, -1, "path_or_buf") is None else Kind.NONE
@@ -323,10 +323,27 @@ def _method(module: Module, node: ast.Call, func: ast.Attribute, steps: int) -> 
     return _METHODS.get(base, {}).get(func.attr)
 
 
-def _prediction(module: Module, model: ast.expr) -> Kind | None:
+def _prediction(module: Module, model: ast.expr, steps: int) -> Kind | None:
     """What a model's predict() returns, going by how the model was loaded."""
     made = source(module, model)
-    loader = module.qualified(made.func) if isinstance(made, ast.Call) else ""
-    if loader in _ARRAY_LOADERS:
-        return Kind.ARRAY
-    return Kind.PREDICTION if loader in LOADERS else None
+    if not isinstance(made, ast.Call) or steps <= 0:
+        return None
+    loader = module.qualified(made.func)
+    if loader in LOADERS or loader in _ARRAY_LOADERS:
+        return Kind.PREDICTION if loader in LOADERS else Kind.ARRAY
+    found = {_prediction(module, each, steps - 1) for each in _results(module, made)}
+    return found.pop() if len(found) == 1 else None
+
+
+def _results(module: Module, call: ast.Call) -> list[ast.expr]:
+    """What a call of a plain function of this module may give, if it is one; None aside."""
+    here = module.function_of(call)
+    name = call.func.id if isinstance(call.func, ast.Name) else None
+    if name is None or (here is not None and module.scope(here).has(name)):
+        return []
+    function = module.only_function(name)
+    if not isinstance(function, ast.FunctionDef) or function.decorator_list:
+        return []
+    if any(module.of_inside(kind, function) for kind in (ast.Yield, ast.YieldFrom)):
+        return []
+    return [each.value for each in module.of_inside(ast.Return, function) if each.value and not is_none(each.value)]

@@ -966,11 +966,37 @@ def test_a_prediction_that_is_returned_raw_gets_a_note(loaded, answer, expected,
     assert names(check(tmp_path, {"score.py": LOADED.format(loaded, answer)})) == expected
 
 
+@pytest.mark.parametrize(
+    ("load", "expected"),
+    [
+        ("def load(path):\n    return joblib.load(path)\n", {"return-prediction"}),
+        (
+            "def load(path):\n    with open(path) as file:\n        m = joblib.load(file)\n    return m\n",
+            {"return-prediction"},
+        ),
+        (
+            "def load(path):\n    return again(path)\n\ndef again(path):\n    return joblib.load(path)\n",
+            {"return-prediction"},
+        ),
+        ("def load(path):\n    return load(path)\n", set()),
+        ("def load(path):\n    if path:\n        return Model()\n    return joblib.load(path)\n", set()),
+        ("def load(path):\n    yield joblib.load(path)\n", set()),
+        ("@wrapped\ndef load(path):\n    return joblib.load(path)\n", set()),
+    ],
+)
+def test_a_model_that_a_function_of_the_script_loads_is_known(load, expected, tmp_path):
+    script = LOADED.format("load('/m')", "return model.predict(data)") + "\n\n" + load
+    assert names(check(tmp_path, {"score.py": script})) & {"return-prediction"} == expected
+
+
 def test_a_prediction_that_is_collected_raw_gets_a_note(tmp_path):
     body = "def run(data):\n    r = model.predict(data)\n    inputs.collect(r)\n    outputs\n    return r.tolist()\n"
     head = COLLECTORS.replace("import json\n", "import json\n\nimport joblib\n").replace(
         "    global inputs, outputs\n", "    global inputs, outputs, model\n    model = joblib.load('/m')\n"
     )
+    assert names(check(tmp_path, {"score.py": head + body})) == {"collect-prediction"}
+    head = head.replace("joblib.load('/m')", "_load()")
+    body += "\n\ndef _load():\n    return joblib.load('/m')\n"
     assert names(check(tmp_path, {"score.py": head + body})) == {"collect-prediction"}
 
 
