@@ -115,15 +115,12 @@ class Mapping:
 
     def get(self, *path: str | int) -> Node | None:
         """The node at a path of keys and list positions, or None."""
-        node: Node = self
-        for depth, key in enumerate(path):
-            if not isinstance(node, Mapping):
-                return node.get(*path[depth:])
-            entry = node.index.get(key)
-            if entry is None:
-                return None
-            node = entry.value
-        return node
+        if not path:
+            return self
+        entry = self.index.get(path[0])
+        if entry is None:
+            return None
+        return entry.value if len(path) == 1 else entry.value.get(*path[1:])
 
 
 Node: TypeAlias = Scalar | Sequence | Mapping

@@ -82,12 +82,12 @@ def is_inner(module: Module, name: ast.Name) -> bool:
 
 def position(node: ast.AST) -> tuple[int, int]:
     """Where a node starts, to compare which of two comes first."""
-    match node:
-        case ast.expr() | ast.stmt() | ast.ExceptHandler() | ast.keyword() | ast.pattern():
-            return node.lineno, node.col_offset
-        case ast.withitem(context_expr=inner):
-            return position(inner)
-    return 0, 0
+    if isinstance(node, ast.withitem):
+        node = node.context_expr
+    return (node.lineno, node.col_offset) if isinstance(node, _PLACED) else (0, 0)
+
+
+_PLACED = (ast.expr, ast.stmt, ast.ExceptHandler, ast.keyword, ast.pattern)
 
 
 def _reaching(module: Module, use: ast.Name, function: Function) -> Binding | Parameter | None:

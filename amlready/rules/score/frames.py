@@ -184,13 +184,14 @@ def _bearers(event: Event) -> Iterator[tuple[Module, Function, ast.Call, str]]:
 def _change(module: Module, function: Function, site: ast.Call, name: str) -> ast.AST | None:
     """The first change of a variable's object after a place, unless the variable gets another object before."""
     bindings = module.scope(function).bindings.get(name, [])
+    start = position(site)
     for node in module.inside(function):
-        if type(node) not in _CHANGERS or position(node) <= position(site):
+        if type(node) not in _CHANGERS or position(node) <= start:
             continue
         if not _changes(node, name) or exclusive(module, site, node):
             continue
         between = (position(each.node) for each in bindings if each.node is not node)
-        return None if any(position(site) <= at < position(node) for at in between) else node
+        return None if any(start <= at < position(node) for at in between) else node
     return None
 
 

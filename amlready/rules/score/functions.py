@@ -10,6 +10,7 @@ from ...scopes import Function
 from ...script import HEADERS, Script
 from ...source import Span
 from ...syntax import Module
+from ...values import position
 from .. import rule
 
 
@@ -301,4 +302,5 @@ def generator_function(script: Script) -> Iterator[Problem]:
 
 
 def _first_yield(module: Module, function: Function) -> ast.AST | None:
-    return next((node for node in module.inside(function) if type(node) in (ast.Yield, ast.YieldFrom)), None)
+    found = [*module.of_inside(ast.Yield, function), *module.of_inside(ast.YieldFrom, function)]
+    return min(found, key=position, default=None)
