@@ -79,40 +79,48 @@ def setting(name: str) -> float:
 # --- what a request brings -------------------------------------------------------------------------------------------
 
 
-def request_id(headers: Mapping[str, str]) -> str:
-    """The caller's own id of a request, made safe; a fresh one where there is none.
+def own_ids(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """What the headers hold that can be the caller's own id. Azure itself gives every request the second."""
+    first, second = headers.get("X-Ms-Client-Request-Id"), headers.get("X-Request-Id")  # as the server writes them
+    if first is None and second is None:
+        others = {name.lower(): value for name, value in headers.items()}
+        first, second = others.get("x-ms-client-request-id"), others.get("x-request-id")
+    return first and first[:1000], second and second[:1000]
+
+
+def request_id(ids: Sequence[str | None]) -> str:
+    """The first of these that is an id when made safe; a fresh one if none is.
 
     It travels on in an HTTP header, so it is of letters, digits, `-` and `_`. Azure cuts it at 40 characters.
     """
-    named = {name.lower(): value for name, value in headers.items()}
-    for name in ("x-ms-client-request-id", "x-request-id"):  # Azure itself gives every request the second
-        own = re.sub("[^A-Za-z0-9_-]", "-", named.get(name, "").strip()[:40])
+    for text in ids:
+        own = re.sub("[^A-Za-z0-9_-]", "-", (text or "").strip()[:40])
         if own.strip("-_"):
             return own
     return str(uuid.uuid4())
 
 
-def cells_of(values: Any, width: int) -> tuple[int, tuple[Any, ...]]:
-    """How many rows an array, a frame or a list has, and a copy of their values, one row after the other."""
+def rows_of(values: Any) -> Sequence[tuple[Any, ...]]:
+    """The rows of an array, a frame or a list, copied, for the script may change its own. In tuples: lists, or anything
+    else that can change, would keep the garbage collector busy."""
     if hasattr(values, "to_numpy"):
         values = values.to_numpy()
-    if hasattr(values, "ravel"):
-        rows, cells = len(values), tuple(values.ravel().tolist())
-        if len(cells) != rows * width:
-            raise ValueError(f"{rows} rows have {len(cells)} values for {width} columns")
-        return rows, cells
-    listed = [row.tolist() if hasattr(row, "tolist") else row for row in values]
-    listed = [row if isinstance(row, (list, tuple)) else (row,) for row in listed]
-    for row in listed:
+    rows = values.tolist() if hasattr(values, "tolist") else values
+    return tuple([tuple(row) if isinstance(row, (list, tuple, np.ndarray)) else (row,) for row in rows])
+
+
+def cells_of(rows: Sequence[tuple[Any, ...]], width: int) -> list[Any]:
+    """The values of all rows, one after the other. Raises ValueError where a row has not a value for each column."""
+    for row in rows:
         if len(row) != width:
             raise ValueError(f"a row has {len(row)} values for {width} columns")
-    return len(listed), tuple([cell for row in listed for cell in row])
+    return [cell for row in rows for cell in row]
 
 
 def text_size(cells: Sequence[Any]) -> int:
     """How many bytes the texts among these are as JSON, at most."""
     texts = [cell for cell in cells if isinstance(cell, (str, bytes))]
-    return sum(len(cell) if cell.isascii() else 6 * len(cell) for cell in texts)
+    return sum([len(cell) if cell.isascii() else 6 * len(cell) for cell in texts])
 
 
 # --- what an event holds ---------------------------------------------------------------------------------------------
@@ -273,8 +281,10 @@ class DataCollection:
         self._outputs = {str(name): kind for name, kind in outputs.items()}
         columns = {INPUTS: self._inputs, OUTPUTS: self._outputs}.get(str(request_id_in), {REQUEST_ID: str})
         self._id_in = None if REQUEST_ID in columns else str(request_id_in)
-        self._row_size = 60 + sum(len(name) + 24 for name in (*self._inputs, *self._outputs))
+        self._row_size: float = 60 + sum(len(name) + 24 for name in (*self._inputs, *self._outputs))
+        self._has_text = str in (*self._inputs.values(), *self._outputs.values())
         self._settings = {name: setting(name) for name in SETTINGS}
+        self._most_memory = self._settings["QUEUE_BYTES"]
         self._outbox = Outbox()
         for reason in self._outbox.off:
             logger.error(reason)
@@ -325,19 +335,13 @@ class DataCollection:
     def _put(self, inputs: Any, outputs: Any, headers: Mapping[str, str], received: float) -> None:
         if not self._outbox.collectors:
             raise LookupError("; ".join(self._outbox.off))
-        rows, ins = cells_of(inputs, len(self._inputs))
-        others, outs = cells_of(outputs, len(self._outputs))
-        if rows != others:
-            raise ValueError(f"{rows} rows of inputs cannot be joined to {others} of outputs")
-        if not rows:
-            return
-        # Of one interval and one hour, so that the time and the hour folder of an event are those of its requests.
-        interval = int(received // 3600), int(received // self._settings["FLUSH_SECONDS"])
-        size = rows * self._row_size + text_size(ins) + text_size(outs)
-        # A tuple of tuples: lists, or anything else that can change, would keep the garbage collector busy.
-        request = interval, received, request_id(headers), rows, size, ins, outs
+        rows = rows_of(inputs), rows_of(outputs)
+        memory = REQUEST_BYTES + sum([50 + 40 * len(row) for part in rows for row in part])
+        if self._has_text:
+            memory += sum([text_size(row) for part in rows for row in part])
+        request = received, own_ids(headers), memory, *rows
         with self._lock:
-            if self._memory + size + REQUEST_BYTES > self._settings["QUEUE_BYTES"]:
+            if self._memory + memory > self._most_memory:
                 raise BufferError("the queue is full (COLLECTION_QUEUE_BYTES)")
             if self._closing.is_set():
                 raise RuntimeError("the process is ending")
@@ -346,7 +350,7 @@ class DataCollection:
                 thread.start()
                 self._thread = thread
             self.accepted += 1
-            self._memory += size + REQUEST_BYTES
+            self._memory += memory
             self._requests.append(request)
 
     def close(self) -> None:
@@ -390,24 +394,46 @@ class DataCollection:
         with self._lock:
             requests, self._requests = self._requests, []
         event = None
+        for request in requests:
+            try:
+                event = self._append(event, *request)
+            except Exception as error:
+                self._lose(f"requests dropped: {type(error).__name__}: {error}")
+                self._release(request[2])
+
+    def _append(
+        self, event: Event | None, received: float, ids: Sequence[str | None], memory: int, inputs: Any, outputs: Any
+    ) -> Event | None:
+        """Append a request to an event, or begin another; the one that it ends in."""
+        rows = len(inputs)
+        if rows != len(outputs):
+            raise ValueError(f"{rows} rows of inputs cannot be joined to {len(outputs)} of outputs")
+        ins, outs = cells_of(inputs, len(self._inputs)), cells_of(outputs, len(self._outputs))
+        # Of one interval and one hour, so that the time and the hour folder of an event are those of its requests.
+        interval = int(received // 3600), int(received // self._settings["FLUSH_SECONDS"])
+        own, row_size = request_id(ids), self._row_size
+        if self._has_text:
+            row_size += (text_size(ins) + text_size(outs)) / max(rows, 1)
         most_rows, most_bytes = int(self._settings["EVENT_ROWS"]), self._settings["EVENT_BYTES"]
-        for interval, received, own, rows, size, ins, outs in requests:
-            # Mostly all of them; a request too large for one event is cut.
-            step = max(min(rows, most_rows, int(most_bytes * rows / max(size, 1))), 1)
-            for row in range(0, rows, step):
-                ids = [own] * min(step, rows - row)
-                part = len(ids) / rows
-                has_room = event and len(event.ids) + len(ids) <= most_rows and event.size + part * size <= most_bytes
-                if event is None or event.interval != interval or not has_room:
-                    event = Event(interval, received)
-                    self._events.append(event)
-                event.requests += row == 0 or not event.ids
-                event.time = min(event.time, received)
-                event.size += part * size
-                event.memory += part * (size + REQUEST_BYTES)
-                event.ids += ids
-                event.inputs += ins[row * len(self._inputs) : (row + step) * len(self._inputs)]
-                event.outputs += outs[row * len(self._outputs) : (row + step) * len(self._outputs)]
+        # Mostly all rows; a request too large for one event is cut.
+        step = max(min(rows, most_rows, int(most_bytes / row_size)), 1)
+        for row in range(0, rows, step):
+            part = min(step, rows - row)
+            size = part * row_size
+            has_room = event and len(event.ids) + part <= most_rows and event.size + size <= most_bytes
+            if event is None or event.interval != interval or not has_room:
+                event = Event(interval, received)
+                self._events.append(event)
+            event.requests += row == 0 or not event.ids
+            event.time = min(event.time, received)
+            event.size += size
+            event.memory += memory * part / rows
+            event.ids += [own] * part
+            event.inputs += ins[row * len(self._inputs) : (row + step) * len(self._inputs)]
+            event.outputs += outs[row * len(self._outputs) : (row + step) * len(self._outputs)]
+        if not rows:
+            self._release(memory)
+        return event
 
     def _deliver(self, event: Event) -> None:
         try:
@@ -470,8 +496,11 @@ class DataCollection:
 
     def _settle(self, event: Event) -> None:
         self._events.remove(event)
+        self._release(event.memory)
+
+    def _release(self, memory: float) -> None:
         with self._lock:
-            self._memory -= event.memory
+            self._memory -= memory
 
     def _waiting(self) -> int:
         """How many requests have not arrived yet."""

@@ -250,7 +250,7 @@ def test_every_row_of_many_requests_joins_its_prediction(score: Any, sink: Sink)
     ],
 )
 def test_the_callers_own_id_is_taken_and_made_safe(headers: dict[str, str], expected: str | None) -> None:
-    own = data_collection.request_id(headers)
+    own = data_collection.request_id(data_collection.own_ids(headers))
 
     assert own == expected if expected else uuid.UUID(own)
 
