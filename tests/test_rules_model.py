@@ -855,3 +855,20 @@ def test_functions_in_a_model_are_those_of_one_python(made_by, python, is_functi
     Path("deployment.yml").write_text(NO_CODE)
     found = rules.run(project.load([Path(".")]), [rules.rules()["code-of-another-python"]])
     assert bool(found) is reported
+
+
+@pytest.mark.parametrize(
+    ("made_by", "is_function", "remedy"),
+    [
+        ("3.10.13", True, "train and log the model again under 3.11 or 3.12"),
+        ("3.10.13", False, "take 3.11 or 3.12"),
+        ("3.12.1", True, "take 3.11 or 3.12"),
+    ],
+)
+def test_a_model_bound_to_an_old_python_is_to_be_logged_again(made_by, is_function, remedy):
+    files("model/MLmodel", content=SAVED.replace("3.11.7", made_by))
+    files("model/conda.yaml", content=CONDA.replace("python=3.12", "python=3.10"))
+    Path("model/model.pkl").write_bytes(cloudpickle.dumps((lambda value: value) if is_function else MODEL))
+    Path("deployment.yml").write_text(NO_CODE)
+    (found,) = rules.run(project.load([Path(".")]), [rules.rules()["python-end-of-life"]])
+    assert found.problem.message.endswith(f"; {remedy}")

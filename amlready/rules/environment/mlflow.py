@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from functools import lru_cache
 
 from ...diagnostic import Level, Problem
-from ...document import Scalar
-from ...specs import Conda, Deployment, MLmodel, Model, Project
+from ...specs import Conda, Project
 from .. import rule
-from ..deployment.container import is_no_code_mlflow
-from ..model.pickles import loaded_pickles
+from .compiled import compiled, without_code
 from .python import minor, python
 from .trained import model_here, numpy_problems, python_problems, scikit_learn_problems
-
-
-@lru_cache(maxsize=1)
-def _without_code(project: Project) -> dict[int, list[tuple[Deployment, Model]]]:
-    """The deployments that have neither a script nor an environment, with their models, by the id of the conda file."""
-    found: dict[int, list[tuple[Deployment, Model]]] = {}
-    for deployment in project.deployments:
-        model = deployment.model
-        if model and model.mlmodel and model.mlmodel.conda and is_no_code_mlflow(deployment):
-            found.setdefault(id(model.mlmodel.conda), []).append((deployment, model))
-    return found
 
 
 @rule(Level.WARNING)
@@ -85,7 +70,7 @@ def mlflow_conda_differs(conda: Conda, project: Project) -> Iterator[Problem]:
           - pip:
               - scikit-learn==1.5.2
     """
-    for deployment, model in _without_code(project).get(id(conda), ()):
+    for deployment, model in without_code(project).get(id(conda), ()):
         yield from scikit_learn_problems(deployment, model, conda)
         yield from numpy_problems(deployment, model, conda)
         yield from python_problems(deployment, model, conda)
@@ -149,18 +134,7 @@ def code_of_another_python(conda: Conda, project: Project) -> Iterator[Problem]:
           - pip=26.1.1
     """
     entry, runs = python(conda), minor(conda)
-    for deployment, model in _without_code(project).get(id(conda), ()) if entry and runs else ():
-        made = _python_of(model.mlmodel) if model.mlmodel else None
-        if entry is None or made is None or made == runs:
-            continue
-        for file, pickle in loaded_pickles(deployment, model):
-            if any(each.startswith("cloudpickle.") and each.endswith("._make_function") for each in pickle.names):
-                message = f"{file} holds functions compiled by Python {made}, which {runs} cannot load; install {made}"
-                yield Problem(entry.node.span, message, model_here(model, file))
-
-
-def _python_of(mlmodel: MLmodel) -> str | None:
-    """The minor version of Python that an MLflow model was saved with."""
-    node = mlmodel.get("flavors", "python_function", "python_version")
-    found = re.match(r"3\.\d+(?=\.)", str(node.value)) if isinstance(node, Scalar) else None
-    return found[0] if found else None
+    for made, file, model in compiled(conda, project) if entry and runs else ():
+        if entry is not None and made != runs:
+            message = f"{file} holds functions compiled by Python {made}, which {runs} cannot load; install {made}"
+            yield Problem(entry.node.span, message, model_here(model, file))

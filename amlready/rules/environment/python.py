@@ -113,37 +113,6 @@ def python_stated_twice(conda: Conda) -> Iterator[Problem]:
         yield Problem(each.node.span, "Python is asked for twice; keep one of the two", related)
 
 
-@rule(Level.WARNING)
-def python_end_of_life(conda: Conda) -> Iterator[Problem]:
-    """The conda file asks for a Python that gets no security updates any more.
-
-    Packages stop coming out for it, so an environment that is not pinned to the last detail resolves to old ones, or
-    no longer at all: Python 3.8 gets inference server 1.3.4, which cannot start beside azureml-ai-monitoring.
-    "Troubleshoot environments" calls such a version unsupported. Dates: 3.8 2024-10, 3.9 2025-10, 3.10 2026-10.
-
-    Bad::
-
-        # conda.yaml
-        channels: [conda-forge]
-        dependencies:
-          - python=3.8
-          - pip=26.1.1
-
-    Good::
-
-        # conda.yaml
-        channels: [conda-forge]
-        dependencies:
-          - python=3.12
-          - pip=26.1.1
-    """
-    entry, version = python(conda), minor(conda)
-    if conda.used and entry and version in END_OF_LIFE:
-        ended = END_OF_LIFE[version]
-        better = " or ".join(SUPPORTED[:2])
-        yield Problem(entry.node.span, f"Python {version} has had no security updates since {ended}; take {better}")
-
-
 REQUIRES_PYTHON = {
     "azureml-inference-server-http": (("1.4.0", "3.9"), ("1.0.0", "3.8"), ("0.8.0", "3.7")),
     "azureml-ai-monitoring": (("0", "3.8"),),
