@@ -254,7 +254,7 @@ def cost(options: argparse.Namespace) -> list[Result]:
 
 
 def sustained(options: argparse.Namespace) -> list[Result]:
-    """Up the ladder until something is lost."""
+    """Up the ladder until more is lost than what waits when the process ends, or a request fails."""
     results = []
     for name in options.variants:
         for rate in sorted({150, 300, 600, 1200, options.rate}):
@@ -272,7 +272,7 @@ def sustained(options: argparse.Namespace) -> list[Result]:
                     "MiB more": found["mebibytes"],
                 }
             )
-            if lost or found["errors"]:
+            if lost > found["requests"] / 100 or found["errors"]:
                 break
     return results
 
