@@ -80,8 +80,10 @@ def imported_modules(script: Script) -> list[Module]:
 
 def imports(module: Module, function: Function | None = None) -> Iterator[tuple[ast.stmt, str]]:
     """The imports that a module, or one of its functions, certainly makes: statement and full name."""
-    for node in module.inside(function):
-        if isinstance(node, ast.Import) and is_unconditional(module, node):
+    for node in module.import_statements:
+        if module.function_of(node) is not function or not is_unconditional(module, node):
+            continue
+        if isinstance(node, ast.Import):
             yield from ((node, each.name) for each in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module and is_unconditional(module, node):
+        elif not node.level and node.module:
             yield from ((node, f"{node.module}.{each.name}") for each in node.names)

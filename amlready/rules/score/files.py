@@ -142,14 +142,19 @@ def working_directory(script: Script, deployment: Deployment) -> Iterator[Proble
 @once
 def _opened(script: Script) -> Iterator[tuple[Module, ast.expr, str]]:
     """Files that are opened for reading by a relative path, unless that may fail or the folder is changed."""
-    if any(module.qualified(node) == "os.chdir" for module in script.modules for node in module.of(ast.Attribute)):
-        return
     for module in script.modules:
         for call in module.of(ast.Call):
             node = _path_argument(module, call)
             path = _relative_path(module, node) if node is not None else None
             if node is not None and path is not None and not _is_conditional(module, call):
+                if _changes_folder(script):
+                    return
                 yield module, node, path
+
+
+@once
+def _changes_folder(script: Script) -> bool:
+    return any(module.qualified(node) == "os.chdir" for module in script.modules for node in module.of(ast.Attribute))
 
 
 def _opened_from_file(script: Script) -> Iterator[tuple[Module, ast.expr, str]]:
