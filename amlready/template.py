@@ -32,8 +32,8 @@ MASKED = frozenset(("expression", "braces", "token", "flow"))
 """Forms that YAML itself would read as something else; `flow` is a variable with brackets in a list or mapping of one
 line."""
 
-_FLOW = re.compile(r"\s*(?:-\s+)*(?:[^\s#'\"\[{][^#'\"\[{]*:\s+)?[\[{]")
-_CLOSED = re.compile(r"'[^']*'|\"[^\"]*\"|\$\{[^}\n]*\}+|\$\[[^\]\n]+\]")
+_FLOW = r"\s*(?:-\s+)*(?:[^\s#'\"\[{][^#'\"\[{]*:\s+)?[\[{]"
+_CLOSED = r"'[^']*'|\"[^\"]*\"|\$\{[^}\n]*\}+|\$\[[^\]\n]+\]"
 
 
 @frozen
@@ -48,7 +48,8 @@ class Marker:
 
 def markers(text: str) -> list[Marker]:
     """The placeholders of a text, those in comments left out."""
-    if text.count("$") == text.count("$schema:") and not any(hint in text for hint in _HINTS):
+    others = text.count("$") - text.count("$schema:") - text.count("$schema=")
+    if not others and not any(hint in text for hint in _HINTS):
         return []
     return [found for found in map(_marker, re.finditer(_MARKER, text)) if not _in_comment(text, found.start)]
 
@@ -64,9 +65,9 @@ def _marker(found: re.Match[str]) -> Marker:
 def _in_flow(text: str, at: int) -> bool:
     """Whether a list or mapping is open that begins on the same line, and no quote."""
     line = text[text.rfind("\n", 0, at) + 1 : at]
-    rest = _CLOSED.sub("", line)
+    rest = re.sub(_CLOSED, "", line)
     is_open = rest.count("[") + rest.count("{") > rest.count("]") + rest.count("}")
-    return is_open and _FLOW.match(line) is not None and "'" not in rest and '"' not in rest
+    return is_open and re.match(_FLOW, line) is not None and "'" not in rest and '"' not in rest
 
 
 def _in_comment(text: str, at: int) -> bool:

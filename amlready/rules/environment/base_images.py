@@ -178,7 +178,7 @@ def unsupported_inference_image(environment: Environment) -> Iterator[Problem]:
     """
     for each in images(environment):
         name = (each.parts.azureml or "") if each.parts else ""
-        if re.fullmatch(_PREBUILT, name) and name not in INFERENCE:
+        if name not in INFERENCE and re.fullmatch(_PREBUILT, name):
             yield Problem(each.span, f"the image {name!r} is not supported any more; {listed(INFERENCE)} are")
 
 

@@ -172,7 +172,8 @@ def local_requirement(environment: Environment, conda: Conda) -> Iterator[Proble
 
 def _local(text: str) -> str | None:
     """The path that an entry leads to."""
-    found = re.match(r"(?:-r|--requirement|-c|--constraint|-e|--editable)(?:\s+|=)?(\S+)", text)
+    options = r"(?:-r|--requirement|-c|--constraint|-e|--editable)(?:\s+|=)?(\S+)"
+    found = re.match(options, text) if text.startswith("-") else None
     path = found[1] if found else text
     if _LOCATION.match(path) and not path.lower().startswith("file:"):
         return None

@@ -310,7 +310,7 @@ def prerelease_monitoring(conda: Conda) -> Iterator[Problem]:
     """
     for each in conda.packages.named(MONITORING):
         lets = stretch(each.condition)
-        if (lets is not None and lets.admits("0.1.0b4") and not lets.reaches("1.0.0")) or _is_beta(each):
+        if (lets is not None and not lets.reaches("1.0.0") and lets.admits("0.1.0b4")) or _is_beta(each):
             yield Problem(each.node.span, "this lets only betas of 2023 through; write azureml-ai-monitoring==1.0.0")
 
 
