@@ -17,10 +17,9 @@ from .source import Source
 from .specs import Request
 
 _REQUEST = re.compile(r"(?:(?:sample|test|example|scoring|score|inference|online)[\w. -]*)?request[\w. -]*\.json")
-_SAMPLE = re.compile(
-    r"(?:sample|test|example|scoring)(?:[-_.]?(?:data|input|inputs|payload|body))?\.json|(?:input|payload)\.json"
-)
-_NOT_ONE = re.compile(r"bad|invalid|malformed|wrong|broken|error|fail|schema|response")
+# Texts, for compiling these takes longer than most checks have files to try them on.
+_SAMPLE = r"(?:sample|test|example|scoring)(?:[-_.]?(?:data|input|inputs|payload|body))?\.json|(?:input|payload)\.json"
+_NOT_ONE = ("bad", "invalid", "malformed", "wrong", "broken", "error", "fail", "schema", "response")
 _AROUND = ("", "data", "tests", "test", "samples", "sample-data", "examples")
 _KEYS = frozenset(("data", "input_data", "inputs"))
 MOST = 64 * 1024
@@ -56,13 +55,13 @@ def _names(folder: Path) -> list[str]:
 
 def _is_request(name: str) -> bool:
     low = name.lower()
-    return _REQUEST.fullmatch(low) is not None and _NOT_ONE.search(low) is None
+    return _REQUEST.fullmatch(low) is not None and not any(word in low for word in _NOT_ONE)
 
 
 def _samples(folder: Path, names: list[str]) -> Iterator[str]:
     for name in names:
         path = folder / name
-        if _SAMPLE.fullmatch(name.lower()) and os.path.isfile(path) and os.path.getsize(path) <= MOST:
+        if re.fullmatch(_SAMPLE, name.lower()) and os.path.isfile(path) and os.path.getsize(path) <= MOST:
             try:
                 value = json.loads(path.read_bytes())
             except (OSError, ValueError, RecursionError):
