@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import collection_variants
+import psutil
 from collection_variants import VARIANTS
 
 from amlready.local.layout import Collection, LocalDeployment, lay_out
@@ -335,7 +336,11 @@ def memory(options: argparse.Namespace) -> list[Result]:
 def http_part(options: argparse.Namespace) -> list[Result]:
     """Two servers; one client that asks them in turns, one request after the other and then several at once."""
     with tempfile.TemporaryDirectory() as folder, agent() as sink, ExitStack() as held:
-        servers = {name: serve(name, Path(folder) / name, sink.port, held) for name in ("bare", "ours", "common")}
+        servers = {
+            name: serve(name, Path(folder) / name, sink.port, held)
+            for name in ("bare", "ours", "common")
+            if name in ("bare", *options.variants)
+        }
         try:
             wait_until_live(list(servers.values()), 120, threading.Event())
             return [each for clients in (1, 8) for each in turns(servers, clients, options)]
@@ -362,9 +367,13 @@ def serve(variant: str, folder: Path, port: int, held: ExitStack) -> Server:
 
 def turns(servers: Mapping[str, Server], clients: int, options: argparse.Namespace) -> list[Result]:
     rounds: dict[str, list[Result]] = {name: [] for name in servers}
+    order = list(servers)
     for _ in range(options.rounds + 1):
-        for name, server in servers.items():
-            rounds[name].append(ask(server.port, clients, options.turn))
+        order.reverse()
+        for name in order:
+            before = cpu(servers[name])
+            found = ask(servers[name].port, clients, options.turn)
+            rounds[name].append(found | {"cpu": (cpu(servers[name]) - before) / (found["rate"] * options.turn)})
             if name == "common":
                 time.sleep(REST)
     kept = {name: found[1:] for name, found in rounds.items()}  # the first warms up
@@ -377,12 +386,21 @@ def turns(servers: Mapping[str, Server], clients: int, options: argparse.Namespa
             "x bare": median(each["rate"] / base["rate"] for each, base in zip(found, kept["bare"], strict=True))
             if bare
             else 0,
+            "CPU µs": 1e6 * median(each["cpu"] for each in found),
+            "x bare CPU": median(each["cpu"] / base["cpu"] for each, base in zip(found, kept["bare"], strict=True)),
             "p50 ms": median(each["p50"] / 1000 for each in found),
             "p99 ms": median(each["p99"] / 1000 for each in found),
             "failed": sum(each["failed"] for each in found),
         }
         for name, found in kept.items()
     ]
+
+
+def cpu(server: Server) -> float:
+    """Seconds of processor time that the server's processes have taken: what a request costs on a machine that others
+    slow down, too."""
+    family = psutil.Process(server.pid).children(recursive=True)
+    return float(sum(sum(process.cpu_times()[:2]) for process in family))
 
 
 def ask(port: int, clients: int, seconds: float) -> Result:
