@@ -79,6 +79,9 @@ def setting(name: str) -> float:
 # --- what a request brings -------------------------------------------------------------------------------------------
 
 
+UNSAFE = re.compile("[^A-Za-z0-9_-]")
+
+
 def own_ids(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
     """What the headers hold that can be the caller's own id. Azure itself gives every request the second."""
     first, second = headers.get("X-Ms-Client-Request-Id"), headers.get("X-Request-Id")  # as the server writes them
@@ -94,27 +97,28 @@ def request_id(ids: Sequence[str | None]) -> str:
     It travels on in an HTTP header, so it is of letters, digits, `-` and `_`. Azure cuts it at 40 characters.
     """
     for text in ids:
-        own = re.sub("[^A-Za-z0-9_-]", "-", (text or "").strip()[:40])
+        own = UNSAFE.sub("-", (text or "").strip()[:40])
         if own.strip("-_"):
             return own
     return str(uuid.uuid4())
 
 
-def rows_of(values: Any) -> Sequence[tuple[Any, ...]]:
-    """The rows of an array, a frame or a list, copied, for the script may change its own. In tuples: lists, or anything
-    else that can change, would keep the garbage collector busy."""
-    if hasattr(values, "to_numpy"):
-        values = values.to_numpy()
-    rows = values.tolist() if hasattr(values, "tolist") else values
-    return tuple([tuple(row) if isinstance(row, (list, tuple, np.ndarray)) else (row,) for row in rows])
-
-
-def cells_of(rows: Sequence[tuple[Any, ...]], width: int) -> list[Any]:
-    """The values of all rows, one after the other. Raises ValueError where a row has not a value for each column."""
-    for row in rows:
+def cells_of(values: Any, width: int) -> tuple[int, tuple[Any, ...]]:
+    """How many rows an array, a frame or a list has, and a copy of their values, one row after the other: the script
+    may change its own. In a tuple: lists, or anything else that can change, would keep the garbage collector busy."""
+    if type(values) is not np.ndarray:
+        values = values.to_numpy() if hasattr(values, "to_numpy") else values
+    if hasattr(values, "ravel"):
+        rows, cells = len(values), tuple(values.ravel().tolist())
+        if len(cells) != rows * width:
+            raise ValueError(f"{rows} rows have {len(cells)} values for {width} columns")
+        return rows, cells
+    listed = [row.tolist() if hasattr(row, "tolist") else row for row in values]
+    listed = [row if isinstance(row, (list, tuple)) else (row,) for row in listed]
+    for row in listed:
         if len(row) != width:
             raise ValueError(f"a row has {len(row)} values for {width} columns")
-    return [cell for row in rows for cell in row]
+    return len(listed), tuple([cell for row in listed for cell in row])
 
 
 def text_size(cells: Sequence[Any]) -> int:
@@ -282,6 +286,7 @@ class DataCollection:
         columns = {INPUTS: self._inputs, OUTPUTS: self._outputs}.get(str(request_id_in), {REQUEST_ID: str})
         self._id_in = None if REQUEST_ID in columns else str(request_id_in)
         self._row_size: float = 60 + sum(len(name) + 24 for name in (*self._inputs, *self._outputs))
+        self._width_in, self._width_out = len(self._inputs), len(self._outputs)
         self._has_text = str in (*self._inputs.values(), *self._outputs.values())
         self._settings = {name: setting(name) for name in SETTINGS}
         self._most_memory = self._settings["QUEUE_BYTES"]
@@ -335,11 +340,14 @@ class DataCollection:
     def _put(self, inputs: Any, outputs: Any, headers: Mapping[str, str], received: float) -> None:
         if not self._outbox.collectors:
             raise LookupError("; ".join(self._outbox.off))
-        rows = rows_of(inputs), rows_of(outputs)
-        memory = REQUEST_BYTES + sum([50 + 40 * len(row) for part in rows for row in part])
+        rows, ins = cells_of(inputs, self._width_in)
+        others, outs = cells_of(outputs, self._width_out)
+        if rows != others:
+            raise ValueError(f"{rows} rows of inputs cannot be joined to {others} of outputs")
+        memory = REQUEST_BYTES + 32 * (len(ins) + len(outs))
         if self._has_text:
-            memory += sum([text_size(row) for part in rows for row in part])
-        request = received, own_ids(headers), memory, *rows
+            memory += text_size(ins) + text_size(outs)
+        request = received, own_ids(headers), memory, rows, ins, outs
         with self._lock:
             if self._memory + memory > self._most_memory:
                 raise BufferError("the queue is full (COLLECTION_QUEUE_BYTES)")
@@ -402,13 +410,16 @@ class DataCollection:
                 self._release(request[2])
 
     def _append(
-        self, event: Event | None, received: float, ids: Sequence[str | None], memory: int, inputs: Any, outputs: Any
+        self,
+        event: Event | None,
+        received: float,
+        ids: Sequence[str | None],
+        memory: int,
+        rows: int,
+        ins: Sequence[Any],
+        outs: Sequence[Any],
     ) -> Event | None:
         """Append a request to an event, or begin another; the one that it ends in."""
-        rows = len(inputs)
-        if rows != len(outputs):
-            raise ValueError(f"{rows} rows of inputs cannot be joined to {len(outputs)} of outputs")
-        ins, outs = cells_of(inputs, len(self._inputs)), cells_of(outputs, len(self._outputs))
         # Of one interval and one hour, so that the time and the hour folder of an event are those of its requests.
         interval = int(received // 3600), int(received // self._settings["FLUSH_SECONDS"])
         own, row_size = request_id(ids), self._row_size
@@ -429,8 +440,8 @@ class DataCollection:
             event.size += size
             event.memory += memory * part / rows
             event.ids += [own] * part
-            event.inputs += ins[row * len(self._inputs) : (row + step) * len(self._inputs)]
-            event.outputs += outs[row * len(self._outputs) : (row + step) * len(self._outputs)]
+            event.inputs += ins[row * self._width_in : (row + step) * self._width_in]
+            event.outputs += outs[row * self._width_out : (row + step) * self._width_out]
         if not rows:
             self._release(memory)
         return event

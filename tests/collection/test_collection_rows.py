@@ -316,7 +316,7 @@ def test_what_the_script_changes_afterwards_stays_as_it_was(make: Make, agent: A
     ("inputs", "outputs", "reason"),
     [
         ([[1, 2]], [1], "ValueError: a row has 2 values for 1 columns"),
-        (np.array([[1, 2]]), [1], "ValueError: a row has 2 values for 1 columns"),
+        (np.array([[1, 2]]), [1], "ValueError: 1 rows have 2 values for 1 columns"),
         (np.array([1, 2]), [1], "ValueError: 2 rows of inputs cannot be joined to 1 of outputs"),
         ([[1], [2]], [1], "ValueError: 2 rows of inputs cannot be joined to 1 of outputs"),
         (None, [1], "TypeError: 'NoneType' object is not iterable"),
