@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 
 from ...document import Scalar
+from ...frozen import once
 from ...specs import Conda, Deployment, MLmodel, Model, Project
 from ..deployment.container import is_no_code_mlflow
 from ..model.pickles import loaded_pickles
 
 
-@lru_cache(maxsize=1)
+@once
 def without_code(project: Project) -> dict[int, list[tuple[Deployment, Model]]]:
     """The deployments that have neither a script nor an environment, with their models, by the id of the conda file."""
     found: dict[int, list[tuple[Deployment, Model]]] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from functools import lru_cache
 
 from ...diagnostic import Level, Problem, Related
 from ...frozen import once
@@ -91,7 +90,6 @@ def import_not_installed(script: Script, deployment: Deployment, conda: Conda) -
 
 
 @once
-@lru_cache(maxsize=16)  # both rules ask about one script, one after the other
 def _certain(script: Script) -> list[tuple[Module, ast.stmt, str]]:
     found = [(module, node, name) for module in imported_modules(script) for node, name in imports(module)]
     for function in (script.init, script.run):
@@ -100,7 +98,7 @@ def _certain(script: Script) -> list[tuple[Module, ast.stmt, str]]:
     return found
 
 
-@lru_cache(maxsize=16)
+@once
 def _installs_itself(script: Script) -> bool:
     """Whether a script may install packages, or look for modules elsewhere, before it imports them."""
     for module in script.modules:
