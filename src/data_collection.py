@@ -106,8 +106,8 @@ def request_id(ids: Sequence[str | None]) -> str:
 def cells_of(values: Any, width: int) -> tuple[int, tuple[Any, ...]]:
     """How many rows an array, a frame or a list has, and a copy of their values, one row after the other: the script
     may change its own. In a tuple: lists, or anything else that can change, would keep the garbage collector busy."""
-    if type(values) is not np.ndarray:
-        values = values.to_numpy() if hasattr(values, "to_numpy") else values
+    if type(values) is not np.ndarray and hasattr(values, "to_numpy"):
+        values = values.to_numpy()
     if hasattr(values, "ravel"):
         rows, cells = len(values), tuple(values.ravel().tolist())
         if len(cells) != rows * width:
@@ -285,7 +285,7 @@ class DataCollection:
         self._outputs = {str(name): kind for name, kind in outputs.items()}
         columns = {INPUTS: self._inputs, OUTPUTS: self._outputs}.get(str(request_id_in), {REQUEST_ID: str})
         self._id_in = None if REQUEST_ID in columns else str(request_id_in)
-        self._row_size: float = 60 + sum(len(name) + 24 for name in (*self._inputs, *self._outputs))
+        self._row_size = 60 + sum(len(name) + 24 for name in (*self._inputs, *self._outputs))
         self._width_in, self._width_out = len(self._inputs), len(self._outputs)
         self._has_text = str in (*self._inputs.values(), *self._outputs.values())
         self._settings = {name: setting(name) for name in SETTINGS}
@@ -344,10 +344,9 @@ class DataCollection:
         others, outs = cells_of(outputs, self._width_out)
         if rows != others:
             raise ValueError(f"{rows} rows of inputs cannot be joined to {others} of outputs")
-        memory = REQUEST_BYTES + 32 * (len(ins) + len(outs))
-        if self._has_text:
-            memory += text_size(ins) + text_size(outs)
-        request = received, own_ids(headers), memory, rows, ins, outs
+        text = text_size(ins) + text_size(outs) if self._has_text else 0
+        memory = REQUEST_BYTES + 32 * (len(ins) + len(outs)) + text
+        request = received, own_ids(headers), memory, text, rows, ins, outs
         with self._lock:
             if self._memory + memory > self._most_memory:
                 raise BufferError("the queue is full (COLLECTION_QUEUE_BYTES)")
@@ -415,6 +414,7 @@ class DataCollection:
         received: float,
         ids: Sequence[str | None],
         memory: int,
+        text: int,
         rows: int,
         ins: Sequence[Any],
         outs: Sequence[Any],
@@ -422,9 +422,7 @@ class DataCollection:
         """Append a request to an event, or begin another; the one that it ends in."""
         # Of one interval and one hour, so that the time and the hour folder of an event are those of its requests.
         interval = int(received // 3600), int(received // self._settings["FLUSH_SECONDS"])
-        own, row_size = request_id(ids), self._row_size
-        if self._has_text:
-            row_size += (text_size(ins) + text_size(outs)) / max(rows, 1)
+        own, row_size = request_id(ids), self._row_size + text / max(rows, 1)
         most_rows, most_bytes = int(self._settings["EVENT_ROWS"]), self._settings["EVENT_BYTES"]
         # Mostly all rows; a request too large for one event is cut.
         step = max(min(rows, most_rows, int(most_bytes / row_size)), 1)
@@ -465,6 +463,7 @@ class DataCollection:
         if event.context is None:
             event.context = BasicCorrelationContext(self._correlation_id(event), int(event.time))
             event.frames = self._frames(event)
+            event.ids, event.inputs, event.outputs = [], [], []
         for name in list(event.frames):
             why = self._outbox.deliver(name, event.frames[name], event.context)
             if why is not None:
