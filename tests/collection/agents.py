@@ -8,11 +8,12 @@ import queue
 import subprocess
 import sys
 import threading
-import time
 from collections import defaultdict
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -86,9 +87,4 @@ class Agent(Tree):
             self._lines.put(line.strip())
 
 
-def eventually(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Wait until a condition holds; it fails where it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
+eventually = partial(until, seconds=60)
