@@ -1,7 +1,7 @@
-"""The scoring script's folder is importable, as the inference server makes it; and no run depends on chance or time.
+"""The scoring script's folder is importable, as the inference server makes it; and what hypothesis tries.
 
-Properties are tried with the same examples in every run. `pytest --hypothesis-profile search` tries others; what that
-finds becomes an example or a test of its own.
+Properties are tried with the same examples in every run, however long each takes. `pytest --hypothesis-profile search`
+tries others; what that finds becomes an example or a test of its own.
 """
 
 import sys
